@@ -1,0 +1,1 @@
+"""Demonstration files: ours and those of others."""

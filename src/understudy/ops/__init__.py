@@ -1,0 +1,1 @@
+"""Equations: arrays in, arrays and their gradients out, each with its paper."""
