@@ -1,0 +1,130 @@
+"""All parameters of one model in one buffer, and one optimizer call over it.
+
+Layers, numpy arrays and torch parameters are views of the same memory, so that an optimizer step,
+a moving average or a copy is one call whatever the network looks like.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = np.float32
+Vector = NDArray[np.float32]
+
+
+class Flat:
+    """Parameters and their gradients, each one contiguous array.
+
+    Attributes:
+        value: `[P]` float32.
+        grad: `[P]` float32; what is pulled is added here, and an optimizer clears it.
+        names: Parameter name to its place and shape.
+    """
+
+    def __init__(self, size: int) -> None:
+        """Args: size: `P`, how many numbers."""
+        self.value = np.zeros(size, F32)
+        self.grad = np.zeros(size, F32)
+        self.names: dict[str, tuple[slice, tuple[int, ...]]] = {}
+        self._used = 0
+
+    def take(self, name: str, *shape: int) -> tuple[Vector, Vector]:
+        """The next views of this shape: value and gradient.
+
+        Raises:
+            ValueError: The name is taken, or the buffer is full.
+        """
+        place = slice(self._used, self._used + math.prod(shape))
+        if name in self.names:
+            raise ValueError(f"parameter '{name}' exists already")
+        if place.stop > len(self.value):
+            raise ValueError(f"no room for parameter '{name}' {shape}")
+        self.names[name] = place, shape
+        self._used = place.stop
+        return self.value[place].reshape(shape), self.grad[place].reshape(shape)
+
+    def named(self, values: Vector | None = None) -> dict[str, Vector]:
+        """Every parameter by name, as views of `value` (or of another buffer of its size)."""
+        buffer = self.value if values is None else values
+        return {name: buffer[place].reshape(shape) for name, (place, shape) in self.names.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """A copy of every parameter by name."""
+        return {name: x.copy() for name, x in self.named().items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over parameters by name.
+
+        Raises:
+            ValueError: Names or shapes differ.
+        """
+        mine = self.named()
+        if set(mine) != set(state):
+            odd = sorted(set(mine) ^ set(state))
+            raise ValueError(f"parameters differ: {', '.join(odd[:5])}")
+        for name, x in mine.items():
+            if x.shape != tuple(state[name].shape):
+                raise ValueError(f"parameter '{name}' is {x.shape}, found {state[name].shape}")
+            x[:] = state[name]
+
+
+class Adam:
+    """Adam over one buffer (Kingma and Ba, 2015, algorithm 1, arXiv:1412.6980).
+
+    With weight decay it is AdamW (Loshchilov and Hutter, 2019, algorithm 2, arXiv:1711.05101).
+    """
+
+    BETA1, BETA2 = 0.9, 0.999
+
+    def __init__(
+        self, flat: Flat, *, eps: float = 1e-8, max_norm: float | None = None, decay: float = 0.0
+    ) -> None:
+        """Args: flat: what to step. eps: added to the root of the second moment. max_norm: a longer
+        gradient is cut to this length. decay: how much of itself a parameter loses per unit of
+        learning rate.
+        """
+        self.flat, self.eps, self.max_norm, self.decay = flat, eps, max_norm, decay
+        self.num_steps = 0
+        self.mean, self.square, self._spare = (np.zeros_like(flat.value) for _ in range(3))
+
+    def step(self, learning_rate: float) -> None:
+        """Move the parameters against the gradient, and clear the gradient."""
+        g, m, v, t = self.flat.grad, self.mean, self.square, self._spare
+        self.num_steps += 1
+        if self.max_norm is not None:
+            norm = math.sqrt(float(np.dot(g, g)))
+            if norm > self.max_norm:
+                g *= F32(self.max_norm / (norm + 1e-6))
+        m *= F32(self.BETA1)
+        np.multiply(g, F32(1 - self.BETA1), out=t)
+        m += t
+        np.multiply(g, g, out=t)
+        t *= F32(1 - self.BETA2)
+        v *= F32(self.BETA2)
+        v += t
+        np.sqrt(v, out=t)
+        t *= F32((1 - self.BETA2**self.num_steps) ** -0.5)
+        t += F32(self.eps)
+        np.divide(m, t, out=t)
+        t *= F32(learning_rate / (1 - self.BETA1**self.num_steps))
+        if self.decay:
+            self.flat.value *= F32(1 - learning_rate * self.decay)
+        self.flat.value -= t
+        g.fill(0)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Moments and step count."""
+        return {
+            "mean": self.mean.copy(),
+            "square": self.square.copy(),
+            "num_steps": self.num_steps,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over moments and step count."""
+        self.mean[:], self.square[:] = state["mean"], state["square"]
+        self.num_steps = int(state["num_steps"])

@@ -1,0 +1,277 @@
+"""The distribution of an action: a list of independent parts, each with its own columns.
+
+A network's head holds the parameters of all parts, `[means | logits of every branch | log
+deviations]`; a code is an action as networks see it, `[continuous | one-hot of every branch]`.
+Which parts there are is settled when the distribution is made; nobody asks again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.data.action import Action
+from understudy.data.spec import ActionSpec
+from understudy.ops.arrays import Array, module_of
+from understudy.ops.cost import Out
+
+LOG_2PI = math.log(2 * math.pi)
+FORBIDDEN = -1e8
+"""The logit of a choice that is not allowed: far below any other, and its gradient is exactly 0."""
+
+Pull = Callable[[Array, Array, Array], None]
+"""`pull(out, g, h)`: writes into `out` the gradient at the head of `sum(g * log_prob + h * entropy)`."""
+
+
+class Part(Protocol):
+    """Some columns of a head and what they say about some columns of a code."""
+
+    def score(self, head: Array, code: Array) -> tuple[Array, Array, Pull]:
+        """Log-probability `[...]` of the code's columns, entropy `[...]`, and the way back."""
+        ...
+
+    def squares(self, head: Array, code: Array) -> tuple[Array, Callable[[Array, Array], None]]:
+        """Loss `[...]` that fits centers by squared error, and the way back `(out, g)`."""
+        ...
+
+
+class Gaussian:
+    """Independent normal numbers whose means are outputs and whose deviations are constants.
+
+    The constants are head columns that do not see the input, so they need no special parameter.
+    """
+
+    def __init__(self, mean: slice, log_std: slice, code: slice) -> None:
+        """Args: mean, log_std: columns of the head. code: columns of the code."""
+        self.mean, self.log_std, self.code = mean, log_std, code
+
+    def score(self, head: Array, code: Array) -> tuple[Array, Array, Pull]:
+        """See `Part.score`. With z = (x - mean) / std: dlogp/dmean = z / std, dlogp/dlogstd = z^2 - 1."""
+        log_std = head[..., self.log_std]
+        inverse = module_of(head).exp(-log_std)
+        z = (code[..., self.code] - head[..., self.mean]) * inverse
+        squared = z * z
+        log_prob = -0.5 * (squared + (2 * log_std + LOG_2PI)).sum(-1)
+        entropy = log_std.sum(-1) + 0.5 * (1 + LOG_2PI) * z.shape[-1]
+
+        def pull(out: Array, g: Array, h: Array) -> None:
+            g, h = g[..., None], h[..., None]
+            out[..., self.mean] = g * z * inverse
+            out[..., self.log_std] = g * (squared - 1) + h
+
+        return log_prob, entropy, pull
+
+    def squares(self, head: Array, code: Array) -> tuple[Array, Callable[[Array, Array], None]]:
+        """Half the squared error of the means, plus the deviations' own negative log-likelihood.
+
+        The deviations follow the errors but do not weigh them, so one precise dimension cannot
+        drown the others; the fitted distribution still says how sure it is.
+        """
+        log_std = head[..., self.log_std]
+        error = head[..., self.mean] - code[..., self.code]
+        squared = error * error
+        z2 = squared * module_of(head).exp(-2 * log_std)
+        loss = 0.5 * squared.sum(-1) + (0.5 * z2 + log_std + 0.5 * LOG_2PI).sum(-1)
+
+        def pull(out: Array, g: Array) -> None:
+            out[..., self.mean] = g[..., None] * error
+            out[..., self.log_std] = g[..., None] * (1 - z2)
+
+        return loss, pull
+
+
+class Choice:
+    """One choice out of several: a softmax over its logits. A choice of two is a Bernoulli."""
+
+    def __init__(self, logits: slice, code: slice) -> None:
+        """Args: logits: columns of the head. code: columns of the code."""
+        self.logits, self.code = logits, code
+
+    def score(self, head: Array, code: Array) -> tuple[Array, Array, Pull]:
+        """See `Part.score`. dlogp/dz = onehot - p, dH/dz = -p (log p + H)."""
+        xp = module_of(head)
+        z, one = head[..., self.logits], code[..., self.code]
+        z = z - xp.amax(z, -1, keepdims=True)
+        p = xp.exp(z)
+        total = p.sum(-1, keepdims=True)
+        p = p / total
+        z = z - xp.log(total)
+        entropy = -(p * z).sum(-1)
+
+        def pull(out: Array, g: Array, h: Array) -> None:
+            out[..., self.logits] = g[..., None] * (one - p) - h[..., None] * p * (
+                z + entropy[..., None]
+            )
+
+        return (z * one).sum(-1), entropy, pull
+
+    def squares(self, head: Array, code: Array) -> tuple[Array, Callable[[Array, Array], None]]:
+        """A choice has no center: its negative log-likelihood."""
+        log_prob, entropy, pull = self.score(head, code)
+        return -log_prob, lambda out, g: pull(out, -g, 0 * g)
+
+
+class Product:
+    """The distribution of a whole action: independent parts, either kind may be absent.
+
+    Attributes:
+        num_continuous: `C`.
+        branches: `[K]` choices of every branch.
+        width: Head columns that see the input: means, then logits.
+        free: Head columns after those, which are learned constants: log deviations.
+        code_width: Columns of a code.
+        center, scale: `[C]` a continuous number is coded as `(x - center) / scale`.
+        parts: The parts, in the code's order.
+    """
+
+    def __init__(
+        self,
+        action: ActionSpec,
+        center: NDArray[Any] | None = None,
+        scale: NDArray[Any] | None = None,
+    ) -> None:
+        """Args: action: what can be done. center, scale: `[C]`, by default the middle and half
+        the width of the bounds, and 0 and 1 for a number without finite bounds.
+        """
+        low, high = np.array(action.low, np.float64), np.array(action.high, np.float64)
+        finite = np.isfinite(low) & np.isfinite(high) & (high > low)
+        with np.errstate(invalid="ignore"):
+            middle, half = np.where(finite, (low + high) / 2, 0), np.where(finite, (high - low) / 2, 1)
+        self.center = np.asarray(middle if center is None else center, np.float32)
+        self.scale = np.asarray(half if scale is None else scale, np.float32)
+        c, k = action.continuous, action.num_choices
+        self.action = action
+        self.num_continuous, self.branches = c, action.branches
+        self.width, self.free, self.code_width = c + k, c, c + k
+        ends = np.cumsum((c, *action.branches)).tolist()
+        self.choices = [Choice(slice(a, b), slice(a, b)) for a, b in zip(ends, ends[1:], strict=False)]
+        self.parts: Sequence[Part] = [
+            *([Gaussian(slice(0, c), slice(c + k, c + k + c), slice(0, c))] if c else []),
+            *self.choices,
+        ]
+
+    @property
+    def log_volume(self) -> float:
+        """What to subtract from a log density of codes to have one in the environment's units."""
+        return float(np.log(self.scale).sum())
+
+    def encode(self, action: Action) -> NDArray[np.float32]:
+        """`[..., C + sum(branches)]` the action as networks see it."""
+        x = (action.continuous - self.center) / self.scale
+        one_hot = [
+            np.eye(size, dtype=np.float32)[action.discrete[..., k]]
+            for k, size in enumerate(self.branches)
+        ]
+        return np.concatenate([x.astype(np.float32, copy=False), *one_hot], -1)
+
+    def decode(self, code: NDArray[Any]) -> Action:
+        """The action of a code; of a branch, the choice with the largest number."""
+        x = code[..., : self.num_continuous] * self.scale + self.center
+        picks = [code[..., choice.code].argmax(-1) for choice in self.choices]
+        discrete = (
+            np.stack(picks, -1) if picks else np.zeros((*code.shape[:-1], 0), np.int64)
+        )
+        return Action(x.astype(self.action.dtype, copy=False), discrete)
+
+    def score(self, head: Array, code: Array) -> tuple[Array, Array, Callable[[Array, Array], Array]]:
+        """Log-probability, entropy and the way back.
+
+        Args:
+            head: `[..., width + free]`.
+            code: `[..., code_width]`.
+
+        Returns:
+            log_prob: `[...]`, of the code (see `log_volume`).
+            entropy: `[...]`, in nats.
+            pull: `(g, h)` -> the gradient at the head of `sum(g * log_prob + h * entropy)`.
+        """
+        scores = [part.score(head, code) for part in self.parts]
+
+        def pull(g: Array, h: Array) -> Array:
+            out = module_of(head).empty_like(head)
+            for _, _, back in scores:
+                back(out, g, h)
+            return out
+
+        log_prob, entropy = scores[0][0], scores[0][1]
+        for other in scores[1:]:
+            log_prob, entropy = log_prob + other[0], entropy + other[1]
+        return log_prob, entropy, pull
+
+    def squares(self, head: Array, code: Array) -> tuple[Array, Callable[[Array], Array]]:
+        """Squared error of what is continuous and negative log-likelihood of what is chosen.
+
+        Returns:
+            loss: `[...]`.
+            pull: `g` -> the gradient at the head of `sum(g * loss)`.
+        """
+        losses = [part.squares(head, code) for part in self.parts]
+
+        def pull(g: Array) -> Array:
+            out = module_of(head).empty_like(head)
+            for _, back in losses:
+                back(out, g)
+            return out
+
+        loss = losses[0][0]
+        for other, _ in losses[1:]:
+            loss = loss + other
+        return loss, pull
+
+    def noise(self, rng: np.random.Generator, *lead: int) -> NDArray[np.float32]:
+        """`[*lead, width]` what `sample` needs: normal numbers, and Gumbel ones for logits."""
+        out = rng.standard_normal((*lead, self.width), np.float32)
+        if self.branches:
+            exponential = rng.standard_exponential((*lead, self.width - self.free), np.float32)
+            out[..., self.free :] = -np.log(exponential + np.float32(1e-12))
+        return out
+
+    def sample(self, head: NDArray[Any], noise: NDArray[Any]) -> Action:
+        """An action drawn with this noise. The most perturbed logit is a fair draw (Gumbel, 1954)."""
+        drawn = head[..., : self.width] + noise
+        if self.free:
+            c = self.free
+            drawn[..., :c] = head[..., :c] + noise[..., :c] * np.exp(head[..., self.width :])
+        return self.decode(drawn)
+
+    def mode(self, head: NDArray[Any]) -> Action:
+        """The most likely action."""
+        return self.decode(head[..., : self.width])
+
+    def allow(self, head: Out, allowed: Array) -> Out:
+        """The head with the logits of forbidden choices far below the others.
+
+        Args:
+            head: `[..., width + free]`.
+            allowed: `[..., sum(branches)]` bool.
+
+        Returns:
+            The same output; its way back gives a forbidden choice no gradient.
+        """
+        xp = module_of(head.array)
+        c = self.num_continuous
+        array = xp.concatenate(
+            [
+                head.array[..., :c],
+                xp.where(allowed, head.array[..., c : self.width], FORBIDDEN),
+                head.array[..., self.width :],
+            ],
+            -1,
+        )
+
+        def open_only(gradient: Array) -> Array:
+            gradient = xp.concatenate(
+                [
+                    gradient[..., :c],
+                    xp.where(allowed, gradient[..., c : self.width], 0.0),
+                    gradient[..., self.width :],
+                ],
+                -1,
+            )
+            return gradient
+
+        return Out(array, lambda g: head.pull(open_only(g)), lambda g: head.back(open_only(g)))
