@@ -29,4 +29,4 @@ def squared_error(dist: Product, head: Out, code: Array, share: Array) -> Cost:
     Arguments as for `likelihood`; errors are in code units (see `Product.scale`).
     """
     loss, pull = dist.squares(head.array, code)
-    return Cost(lambda: float((share * loss).sum()), [(head, pull(share))])
+    return Cost(lambda: float((share * loss()).sum()), [(head, pull(share))])

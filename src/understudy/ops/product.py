@@ -27,6 +27,10 @@ Pull = Callable[[Array, Array, Array], None]
 """`pull(out, g, h)`: writes into `out` the gradient at the head of `sum(g * log_prob + h * entropy)`."""
 
 
+Squares = tuple[Callable[[], Array], Callable[[Array, Array], None]]
+"""A loss `[...]`, and `pull(out, g)`: writes into `out` the gradient at the head of `sum(g * loss)`."""
+
+
 class Part(Protocol):
     """Some columns of a head and what they say about some columns of a code."""
 
@@ -34,8 +38,8 @@ class Part(Protocol):
         """Log-probability `[...]` of the code's columns, entropy `[...]`, and the way back."""
         ...
 
-    def squares(self, head: Array, code: Array) -> tuple[Array, Callable[[Array, Array], None]]:
-        """Loss `[...]` that fits centers by squared error, and the way back `(out, g)`."""
+    def squares(self, head: Array, code: Array) -> Squares:
+        """A loss that fits centers by squared error; worked out only if somebody reads it."""
         ...
 
 
@@ -65,7 +69,7 @@ class Gaussian:
 
         return log_prob, entropy, pull
 
-    def squares(self, head: Array, code: Array) -> tuple[Array, Callable[[Array, Array], None]]:
+    def squares(self, head: Array, code: Array) -> Squares:
         """Half the squared error of the means, plus the deviations' own negative log-likelihood.
 
         The deviations follow the errors but do not weigh them, so one precise dimension cannot
@@ -75,7 +79,9 @@ class Gaussian:
         error = head[..., self.mean] - code[..., self.code]
         squared = error * error
         z2 = squared * module_of(head).exp(-2 * log_std)
-        loss = 0.5 * squared.sum(-1) + (0.5 * z2 + log_std + 0.5 * LOG_2PI).sum(-1)
+
+        def loss() -> Array:
+            return 0.5 * squared.sum(-1) + (0.5 * z2 + log_std + 0.5 * LOG_2PI).sum(-1)
 
         def pull(out: Array, g: Array) -> None:
             out[..., self.mean] = g[..., None] * error
@@ -109,10 +115,21 @@ class Choice:
 
         return (z * one).sum(-1), entropy, pull
 
-    def squares(self, head: Array, code: Array) -> tuple[Array, Callable[[Array, Array], None]]:
-        """A choice has no center: its negative log-likelihood."""
-        log_prob, entropy, pull = self.score(head, code)
-        return -log_prob, lambda out, g: pull(out, -g, 0 * g)
+    def squares(self, head: Array, code: Array) -> Squares:
+        """A choice has no center: its negative log-likelihood, whose gradient is p - onehot."""
+        xp = module_of(head)
+        z, one = head[..., self.logits], code[..., self.code]
+        z = z - xp.amax(z, -1, keepdims=True)
+        p = xp.exp(z)
+        total = p.sum(-1, keepdims=True)
+
+        def loss() -> Array:
+            return xp.log(total[..., 0]) - (z * one).sum(-1)
+
+        def pull(out: Array, g: Array) -> None:
+            out[..., self.logits] = g[..., None] * (p / total - one)
+
+        return loss, pull
 
 
 class Product:
@@ -202,14 +219,22 @@ class Product:
             log_prob, entropy = log_prob + other[0], entropy + other[1]
         return log_prob, entropy, pull
 
-    def squares(self, head: Array, code: Array) -> tuple[Array, Callable[[Array], Array]]:
+    def squares(
+        self, head: Array, code: Array
+    ) -> tuple[Callable[[], Array], Callable[[Array], Array]]:
         """Squared error of what is continuous and negative log-likelihood of what is chosen.
 
         Returns:
-            loss: `[...]`.
+            loss: Works out `[...]`.
             pull: `g` -> the gradient at the head of `sum(g * loss)`.
         """
         losses = [part.squares(head, code) for part in self.parts]
+
+        def loss() -> Array:
+            total = losses[0][0]()
+            for other, _ in losses[1:]:
+                total = total + other()
+            return total
 
         def pull(g: Array) -> Array:
             out = module_of(head).empty_like(head)
@@ -217,9 +242,6 @@ class Product:
                 back(out, g)
             return out
 
-        loss = losses[0][0]
-        for other, _ in losses[1:]:
-            loss = loss + other
         return loss, pull
 
     def noise(self, rng: np.random.Generator, *lead: int) -> NDArray[np.float32]:
