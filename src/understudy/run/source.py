@@ -72,7 +72,7 @@ class Offline:
         self._state: Tree = {}
         self._order = np.zeros(0, np.int64)
         self._cursor = 0
-        self.num_epochs = 0
+        self.num_batches = self.num_epochs = 0
 
     def _noise_scale(self, rows: Rows) -> dict[str, NDArray[np.float32]]:
         """Noise per number of every vector that varies; flags are never blurred."""
@@ -85,8 +85,8 @@ class Offline:
         return scales
 
     def batches(self) -> Iterator[Batch]:
-        """See `Source`."""
-        for _ in range(self.config.turn):
+        """See `Source`. A turn that was interrupted is taken up where it stopped."""
+        for _ in range(self.config.turn - self.num_batches % self.config.turn):
             yield self.draw()
 
     def draw(self) -> Batch:
@@ -96,20 +96,20 @@ class Offline:
         count = max(1, self.config.batch_size // self.length)
         picked = self._order[self._cursor : self._cursor + count]
         self._cursor += count
+        self.num_batches += 1
         rows = self.windows.take(picked, 1)
         obs = {name: x.take(rows, 0) for name, x in self._obs.items()}
         for name, scale in self._noise.items():
             noise = self.rng.standard_normal(obs[name].shape, F32)
             noise *= scale
             obs[name] += noise
-        batch = Batch(
+        return Batch(
             obs=self.model.place(obs),
             code=self._code.take(rows, 0),
             acted=self._acted.take(picked, 1),
             fresh=self._fresh.take(rows, 0),
             state=self.model.place({n: s.take(picked, 0) for n, s in self._state.items()}),
         )
-        return batch
 
     def _begin_epoch(self) -> None:
         self._order = self.rng.permutation(self.windows.shape[1])
@@ -129,6 +129,7 @@ class Offline:
             "rng": self.rng.bit_generator.state,
             "order": self._order.copy(),
             "cursor": self._cursor,
+            "num_batches": self.num_batches,
             "num_epochs": self.num_epochs,
             "state": {name: s.copy() for name, s in self._state.items()},
         }
@@ -137,7 +138,7 @@ class Offline:
         """See `Source`."""
         self.rng.bit_generator.state = state["rng"]
         self._order, self._cursor = np.array(state["order"]), int(state["cursor"])
-        self.num_epochs = int(state["num_epochs"])
+        self.num_batches, self.num_epochs = int(state["num_batches"]), int(state["num_epochs"])
         self._state = {name: np.array(s) for name, s in state["state"].items()}
 
 

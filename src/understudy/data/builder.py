@@ -1,0 +1,60 @@
+"""An episode that is still being lived."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from understudy.data.action import Action
+from understudy.data.episode import ActedBy, End, Episode, Tree
+from understudy.data.spec import Spec
+
+
+class EpisodeBuilder:
+    """Collects one agent's steps in memory."""
+
+    def __init__(self, spec: Spec, obs: Tree, **facts: Any) -> None:
+        """Args: spec: what is seen and done. obs: what is seen first, without a time axis (copied).
+        facts: other fields of `Episode`, such as `seed`.
+        """
+        self.spec, self.facts = spec, facts
+        self._obs = [{name: np.array(x) for name, x in obs.items()}]
+        self._actions: list[Action] = []
+        self._proposed: list[Action | None] = []
+        self._rewards: list[float] = []
+        self._acted_by: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._actions)
+
+    def step(
+        self,
+        action: Action,
+        reward: float,
+        obs: Tree,
+        *,
+        proposed: Action | None = None,
+        acted_by: ActedBy = ActedBy.UNKNOWN,
+    ) -> None:
+        """What was executed, what was received, what was seen then; all copied."""
+        self._actions.append(Action(np.array(action.continuous), np.array(action.discrete)))
+        self._proposed.append(proposed)
+        self._rewards.append(reward)
+        self._acted_by.append(acted_by)
+        self._obs.append({name: np.array(x) for name, x in obs.items()})
+
+    def end(self, end: End) -> Episode:
+        """The episode."""
+        spec = self.spec
+        action = Action.stack(self._actions) if self._actions else Action.zeros(spec.action, 0)
+        meant = [a if p is None else p for p, a in zip(self._proposed, self._actions, strict=True)]
+        return Episode(
+            obs={name: np.stack([o[name] for o in self._obs]) for name in spec.fields},
+            action=action,
+            proposed=Action.stack(meant) if any(p is not None for p in self._proposed) else None,
+            reward=np.array(self._rewards, np.float32),
+            end=end,
+            acted_by=np.array(self._acted_by, np.uint8),
+            **self.facts,
+        )

@@ -1,0 +1,203 @@
+"""How well a policy does what was shown, on episodes that it has not learned from.
+
+Every figure stands beside two actors that cannot be good by accident: one that always does the
+commonest thing, and one that knows nothing but its previous action. A policy that does not beat
+them has learned nothing from what it sees, however high its accuracy.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.data.action import Action
+from understudy.data.demos import Rows
+from understudy.nets.model import Model
+from understudy.ops.product import LOG_2PI, Product
+from understudy.run.source import remembered, runs_of
+
+BLOCK_ROWS = 4096
+"""Rows that are looked at in one pass."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Likeness:
+    """How an actor's most likely actions compare with what was shown.
+
+    Attributes:
+        log_prob: Mean log-likelihood of what was shown, nats per step, continuous actions in the
+            units of the environment.
+        accuracy: `[K]` share of steps with the shown choice, by branch.
+        all_right: Share of steps on which every branch had the shown choice; nan without branches.
+        rmse: `[C]` root of the mean squared error, by continuous number.
+        explained: `[C]` share of the shown actions' variance that is explained (R squared): 1 is
+            perfect, 0 is no better than always doing the mean.
+    """
+
+    log_prob: float
+    accuracy: NDArray[np.float64]
+    all_right: float
+    rmse: NDArray[np.float64]
+    explained: NDArray[np.float64]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON values; absent figures are None."""
+        return {
+            "log_prob": self.log_prob,
+            "accuracy": self.accuracy.tolist(),
+            "all_right": None if math.isnan(self.all_right) else self.all_right,
+            "rmse": self.rmse.tolist(),
+            "explained": self.explained.tolist(),
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOutReport:
+    """A policy and its baselines on episodes that were held out.
+
+    Attributes:
+        policy: The policy.
+        commonest: Always the commonest choice and the mean of every number, as shown for learning.
+        previous: Repeats the shown previous action; its likelihood knows how often that is right.
+        training: The policy on what it has learned from; much better than `policy` means that it
+            has learned by heart.
+        confusion: By branch, `[shown, done]` counts on the held-out steps.
+        steps: How many steps were held out.
+        episodes: How many episodes.
+    """
+
+    policy: Likeness
+    commonest: Likeness
+    previous: Likeness
+    training: Likeness
+    confusion: tuple[NDArray[np.int64], ...]
+    steps: int
+    episodes: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        return {
+            "steps": self.steps,
+            "episodes": self.episodes,
+            "policy": self.policy.to_json(),
+            "commonest": self.commonest.to_json(),
+            "previous": self.previous.to_json(),
+            "training": self.training.to_json(),
+            "confusion": [c.tolist() for c in self.confusion],
+        }
+
+
+def look_at(model: Model, rows: Rows) -> NDArray[np.float32]:
+    """`[R, P]` the policy's head on every row, its memory running through every episode."""
+    runs = runs_of(rows)
+    state = remembered(model, rows.obs, rows.fresh, runs) if model.memory else {}
+    heads = []
+    for start in range(0, len(rows), BLOCK_ROWS):
+        block = slice(start, start + BLOCK_ROWS)
+        head, _, _ = model.look(
+            model.place({name: x[None, block] for name, x in rows.obs.items()}),
+            model.place({name: s[block] for name, s in state.items()}),
+            rows.fresh[None, block],
+        )
+        heads.append(np.asarray(head)[0])
+    return np.concatenate(heads)
+
+
+def likeness(model: Model, rows: Rows) -> Likeness:
+    """How like what was shown the model acts."""
+    head = look_at(model, rows)[rows.acted]
+    shown = rows.action.at(rows.acted)
+    dist = model.dist
+    log_prob = dist.score(head, dist.encode(shown))[0]
+    return _compare(shown, dist.mode(head), float(log_prob.mean()) - dist.log_volume)
+
+
+def report(model: Model, learned: Rows, held: Rows) -> HeldOutReport:
+    """The model and both baselines on `held`, the baselines made from `learned`."""
+    shown = held.action.at(held.acted)
+    done = model.dist.mode(look_at(model, held)[held.acted])
+    confusion = []
+    for k, size in enumerate(model.dist.branches):
+        counts = np.zeros((size, size), np.int64)
+        np.add.at(counts, (shown.discrete[:, k], done.discrete[:, k]), 1)
+        confusion.append(counts)
+    return HeldOutReport(
+        policy=likeness(model, held),
+        commonest=_commonest(model.dist, learned, held),
+        previous=_previous(model.dist, learned, held),
+        training=likeness(model, learned),
+        confusion=tuple(confusion),
+        steps=int(held.acted.sum()),
+        episodes=int(held.fresh.sum()),
+    )
+
+
+def _compare(shown: Action, done: Action, log_prob: float) -> Likeness:
+    right = shown.discrete == done.discrete
+    error = done.continuous.astype(np.float64) - shown.continuous
+    squared = (error**2).mean(0)
+    variance = shown.continuous.astype(np.float64).var(0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        explained = np.where(variance > 0, 1 - squared / variance, np.where(squared > 0, 0.0, 1.0))
+    return Likeness(
+        log_prob=log_prob,
+        accuracy=right.mean(0),
+        all_right=float(right.all(1).mean()) if right.shape[1] else math.nan,
+        rmse=np.sqrt(squared),
+        explained=explained,
+    )
+
+
+def _commonest(dist: Product, learned: Rows, held: Rows) -> Likeness:
+    """Likelihoods come from the frequencies (one of each choice added) and a normal fit."""
+    seen, shown = learned.action.at(learned.acted), held.action.at(held.acted)
+    log_prob, discrete = 0.0, np.zeros_like(shown.discrete)
+    for k, size in enumerate(dist.branches):
+        counts = np.bincount(seen.discrete[:, k], minlength=size) + 1.0
+        log_prob += float(np.log(counts / counts.sum())[shown.discrete[:, k]].mean())
+        discrete[:, k] = counts.argmax()
+    mean, std = seen.continuous.mean(0, np.float64), _deviation(dist, seen.continuous)
+    log_prob += _normal(shown.continuous - mean, std)
+    continuous = np.broadcast_to(mean, shown.continuous.shape)
+    return _compare(shown, Action(continuous, discrete), log_prob)
+
+
+def _previous(dist: Product, learned: Rows, held: Rows) -> Likeness:
+    """Likelihoods come from how often each choice followed each, and how far numbers moved.
+
+    Before the first step of an episode the previous action is taken to be zero, as it is when a
+    controller is at rest.
+    """
+    seen, shown = learned.action.at(learned.acted), held.action.at(held.acted)
+    before_seen, before = _shifted(learned), _shifted(held)
+    log_prob = 0.0
+    for k, size in enumerate(dist.branches):
+        counts = np.ones((size, size))
+        np.add.at(counts, (before_seen.discrete[:, k], seen.discrete[:, k]), 1)
+        table = np.log(counts / counts.sum(1, keepdims=True))
+        log_prob += float(table[before.discrete[:, k], shown.discrete[:, k]].mean())
+    std = _deviation(dist, seen.continuous - before_seen.continuous)
+    log_prob += _normal(shown.continuous - before.continuous, std)
+    return _compare(shown, before, log_prob)
+
+
+def _shifted(rows: Rows) -> Action:
+    """`[steps, ...]` the action before every action."""
+    before = Action(np.roll(rows.action.continuous, 1, 0), np.roll(rows.action.discrete, 1, 0))
+    before.continuous[rows.fresh], before.discrete[rows.fresh] = 0, 0
+    return before.at(rows.acted)
+
+
+def _deviation(dist: Product, x: NDArray[Any]) -> NDArray[np.float64]:
+    """`[C]` spread around zero mean error, never less than a thousandth of the action's scale."""
+    return np.maximum(x.std(0, dtype=np.float64), 1e-3 * dist.scale)
+
+
+def _normal(error: NDArray[Any], std: NDArray[np.float64]) -> float:
+    """Mean log density of errors `[n, C]` under independent normal ones."""
+    z = error / std
+    return float(-(0.5 * z * z + np.log(std) + 0.5 * LOG_2PI).sum(1).mean())
