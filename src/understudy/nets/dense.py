@@ -16,10 +16,11 @@ from understudy.ops.cost import Out
 
 Activation = Literal["tanh", "relu"]
 
-# A product with ones is four times as fast as a sum over a small batch, and a maximum against an
-# array four times as fast as one against a number.
+# A product with ones is three times as fast as a sum over a small batch, and a maximum against a
+# contiguous array two to three times as fast as one against a number.
 _ONES = np.ones(1 << 12, F32)
-_ZEROS = np.zeros((1 << 8, 1 << 9), F32)
+_ZEROS = np.zeros(1 << 17, F32)
+_ZERO = F32(0)
 
 
 class Dense:
@@ -85,7 +86,8 @@ class Dense:
         )
 
     def _pull(self, seen: list[Vector], gradient: Vector) -> None:
-        d = gradient.reshape(-1, gradient.shape[-1])
+        # Products of float32 with float64 would leave the fast path without a word.
+        d = gradient.reshape(-1, gradient.shape[-1]).astype(F32, copy=False)
         for k in range(len(self.weights) - 1, -1, -1):
             grad_b = self.biases[k][1]
             grad_b += np.dot(_ONES[: len(d)], d) if len(d) <= len(_ONES) else d.sum(0)
@@ -96,7 +98,7 @@ class Dense:
                 d = self._through(seen, k, d)
 
     def _back(self, seen: list[Vector], gradient: Vector) -> Vector:
-        d = gradient.reshape(-1, gradient.shape[-1])
+        d = gradient.reshape(-1, gradient.shape[-1]).astype(F32, copy=False)
         for k in range(len(self.weights) - 1, 0, -1):
             d = self._through(seen, k, self._bound(k, d))
         return np.dot(self._bound(0, d), self.weights[0][0].T)
@@ -109,7 +111,7 @@ class Dense:
         """From the gradient above layer `k` to the one below the activation that feeds it."""
         d, h = np.dot(d, self.weights[k][0].T), seen[k]
         if self.activation == "relu":
-            d *= h > 0
+            d *= h > _ZERO
             return d
         slope = np.multiply(h, h)
         np.subtract(1, slope, out=slope)
@@ -159,6 +161,5 @@ def _activate(h: Vector, activation: Activation) -> Vector:
     """The activation, in place."""
     if activation == "tanh":
         return np.tanh(h, h)
-    rows, width = h.shape
-    zeros = _ZEROS[:rows, :width] if rows <= 1 << 8 and width <= 1 << 9 else F32(0)
-    return np.maximum(h, zeros, h)
+    zeros = _ZEROS[: h.size].reshape(h.shape) if h.size <= len(_ZEROS) else _ZERO
+    return np.maximum(h, zeros, out=h)

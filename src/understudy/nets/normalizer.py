@@ -54,8 +54,8 @@ class Normalizer:
         """`[..., D]` -> the same in units of deviations. `x` itself is changed."""
         x -= self.mean
         x *= self.inverse
-        np.minimum(x, LIMIT, x)
-        return np.maximum(x, -LIMIT, x)
+        np.minimum(x, LIMIT, out=x)
+        return np.maximum(x, -LIMIT, out=x)
 
     def state_dict(self) -> dict[str, Any]:
         """Counts and moments."""

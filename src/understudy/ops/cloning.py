@@ -19,8 +19,8 @@ def likelihood(dist: Product, head: Out, code: Array, share: Array) -> Cost:
         code: `[..., code_width]` what was done.
         share: `[...]`.
     """
-    log_prob, _, pull = dist.score(head.array, code)
-    return Cost(lambda: -float((share * log_prob).sum()), [(head, pull(-share, 0 * share))])
+    loss, pull = dist.surprise(head.array, code)
+    return Cost(lambda: float((share * loss()).sum()), [(head, pull(share))])
 
 
 def squared_error(dist: Product, head: Out, code: Array, share: Array) -> Cost:

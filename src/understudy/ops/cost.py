@@ -55,6 +55,15 @@ class Out:
             raise ValueError("nothing leads from this output back to an input")
         return self._back(gradient)
 
+    def through(self, array: Array, way: Callable[[Array], Array]) -> Out:
+        """An output made from this one.
+
+        Args:
+            array: Its numbers.
+            way: A gradient there -> the gradient here.
+        """
+        return _Derived(self, array, way)
+
     @classmethod
     def pull_all(cls, seeds: Sequence[Seed]) -> None:
         """Pull several at once; kinds of output that share a way back do it together."""
@@ -68,6 +77,34 @@ class Out:
             )
 
 
+class _Derived(Out):
+    """An output made from another: its gradients are settled at that one.
+
+    So outputs that share a tape stay in one pass over it, whatever was made from them.
+    """
+
+    __slots__ = ("origin", "way")
+
+    def __init__(self, origin: Out, array: Array, way: Callable[[Array], Array]) -> None:
+        super().__init__(array, lambda g: origin.pull(way(g)), lambda g: origin.back(way(g)))
+        self.origin, self.way = origin, way
+
+
+def _settle(seeds: Sequence[Seed]) -> list[Seed]:
+    """The same gradients at the outputs that networks made, one for each."""
+    found: dict[int, Seed] = {}
+    for out, gradient in seeds:
+        while isinstance(out, _Derived):
+            out._check(gradient)
+            out, gradient = out.origin, out.way(gradient)
+        if id(out) in found:
+            # Added where both have the output's shape: a sum must not hide that one does not.
+            out._check(gradient)
+            gradient = found[id(out)][1] + gradient
+        found[id(out)] = out, gradient
+    return list(found.values())
+
+
 class Cost:
     """A weighted sum of losses: its value, and its gradient at every output that it looked at.
 
@@ -75,6 +112,7 @@ class Cost:
     """
 
     __slots__ = ("_value", "seeds")
+    __array_ufunc__ = None  # so that a numpy number leaves `weight * cost` to the cost
 
     def __init__(
         self, value: Callable[[], float] = lambda: 0.0, seeds: Sequence[Seed] = ()
@@ -102,12 +140,15 @@ class Cost:
         return Cost(lambda: self._value() + other._value(), self.seeds + other.seeds)
 
     def __rmul__(self, weight: float) -> Cost:
+        weight = float(weight)  # a numpy float64 would make float64 of every gradient
         if weight == 1:
             return self
         return Cost(lambda: weight * self._value(), [(o, weight * g) for o, g in self.seeds])
 
     def backward(self) -> None:
         """Add this loss's gradient into the gradients of all parameters behind it."""
-        kinds = {type(out) for out, _ in self.seeds}
-        for kind in sorted(kinds, key=lambda k: k.__name__) if len(kinds) > 1 else kinds:
-            kind.pull_all([seed for seed in self.seeds if type(seed[0]) is kind])
+        kinds: dict[type[Out], list[Seed]] = {}
+        for seed in _settle(self.seeds):
+            kinds.setdefault(type(seed[0]), []).append(seed)
+        for kind, seeds in kinds.items():
+            kind.pull_all(seeds)

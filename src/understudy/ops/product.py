@@ -27,8 +27,9 @@ Pull = Callable[[Array, Array, Array], None]
 """`pull(out, g, h)`: writes into `out` the gradient at the head of `sum(g * log_prob + h * entropy)`."""
 
 
-Squares = tuple[Callable[[], Array], Callable[[Array, Array], None]]
-"""A loss `[...]`, and `pull(out, g)`: writes into `out` the gradient at the head of `sum(g * loss)`."""
+Lazy = tuple[Callable[[], Array], Callable[[Array, Array], None]]
+"""A loss `[...]` that is worked out when it is read, and `pull(out, g)`: writes into `out` the
+gradient at the head of `sum(g * loss)`."""
 
 
 class Part(Protocol):
@@ -38,8 +39,12 @@ class Part(Protocol):
         """Log-probability `[...]` of the code's columns, entropy `[...]`, and the way back."""
         ...
 
-    def squares(self, head: Array, code: Array) -> Squares:
-        """A loss that fits centers by squared error; worked out only if somebody reads it."""
+    def surprise(self, head: Array, code: Array) -> Lazy:
+        """Negative log-probability, for those who want neither entropy nor the number itself."""
+        ...
+
+    def squares(self, head: Array, code: Array) -> Lazy:
+        """A loss that fits centers by squared error."""
         ...
 
 
@@ -69,7 +74,23 @@ class Gaussian:
 
         return log_prob, entropy, pull
 
-    def squares(self, head: Array, code: Array) -> Squares:
+    def surprise(self, head: Array, code: Array) -> Lazy:
+        """See `Part.surprise`; the gradients are those of `score` with the sign turned."""
+        log_std = head[..., self.log_std]
+        inverse = module_of(head).exp(-log_std)
+        z = (head[..., self.mean] - code[..., self.code]) * inverse
+
+        def loss() -> Array:
+            return (0.5 * z * z + log_std + 0.5 * LOG_2PI).sum(-1)
+
+        def pull(out: Array, g: Array) -> None:
+            gz = g[..., None] * z
+            out[..., self.mean] = gz * inverse
+            out[..., self.log_std] = g[..., None] - gz * z
+
+        return loss, pull
+
+    def squares(self, head: Array, code: Array) -> Lazy:
         """Half the squared error of the means, plus the deviations' own negative log-likelihood.
 
         The deviations follow the errors but do not weigh them, so one precise dimension cannot
@@ -115,8 +136,8 @@ class Choice:
 
         return (z * one).sum(-1), entropy, pull
 
-    def squares(self, head: Array, code: Array) -> Squares:
-        """A choice has no center: its negative log-likelihood, whose gradient is p - onehot."""
+    def surprise(self, head: Array, code: Array) -> Lazy:
+        """See `Part.surprise`. The gradient is p - onehot."""
         xp = module_of(head)
         z, one = head[..., self.logits], code[..., self.code]
         z = z - xp.amax(z, -1, keepdims=True)
@@ -130,6 +151,9 @@ class Choice:
             out[..., self.logits] = g[..., None] * (p / total - one)
 
         return loss, pull
+
+    squares = surprise
+    """A choice has no center: its negative log-probability."""
 
 
 class Product:
@@ -167,7 +191,8 @@ class Product:
         ends = np.cumsum((c, *action.branches)).tolist()
         self.choices = [Choice(slice(a, b), slice(a, b)) for a, b in zip(ends, ends[1:], strict=False)]
         self.parts: Sequence[Part] = [
-            *([Gaussian(slice(0, c), slice(c + k, c + k + c), slice(0, c))] if c else []),
+            # Kept, zero wide, where nothing at all can be done: sums over no part need a shape.
+            *([Gaussian(slice(0, c), slice(c + k, c + k + c), slice(0, c))] if c or not k else []),
             *self.choices,
         ]
 
@@ -219,6 +244,17 @@ class Product:
             log_prob, entropy = log_prob + other[0], entropy + other[1]
         return log_prob, entropy, pull
 
+    def surprise(
+        self, head: Array, code: Array
+    ) -> tuple[Callable[[], Array], Callable[[Array], Array]]:
+        """Negative log-probability, where nobody asks for the entropy; half the work of `score`.
+
+        Returns:
+            loss: Works out `[...]`, in nats.
+            pull: `g` -> the gradient at the head of `sum(g * loss)`.
+        """
+        return _sum([part.surprise(head, code) for part in self.parts], head)
+
     def squares(
         self, head: Array, code: Array
     ) -> tuple[Callable[[], Array], Callable[[Array], Array]]:
@@ -228,21 +264,7 @@ class Product:
             loss: Works out `[...]`.
             pull: `g` -> the gradient at the head of `sum(g * loss)`.
         """
-        losses = [part.squares(head, code) for part in self.parts]
-
-        def loss() -> Array:
-            total = losses[0][0]()
-            for other, _ in losses[1:]:
-                total = total + other()
-            return total
-
-        def pull(g: Array) -> Array:
-            out = module_of(head).empty_like(head)
-            for _, back in losses:
-                back(out, g)
-            return out
-
-        return loss, pull
+        return _sum([part.squares(head, code) for part in self.parts], head)
 
     def noise(self, rng: np.random.Generator, *lead: int) -> NDArray[np.float32]:
         """`[*lead, width]` what `sample` needs: normal numbers, and Gumbel ones for logits."""
@@ -286,14 +308,25 @@ class Product:
         )
 
         def open_only(gradient: Array) -> Array:
-            gradient = xp.concatenate(
-                [
-                    gradient[..., :c],
-                    xp.where(allowed, gradient[..., c : self.width], 0.0),
-                    gradient[..., self.width :],
-                ],
-                -1,
-            )
-            return gradient
+            chosen = xp.where(allowed, gradient[..., c : self.width], 0.0)
+            return xp.concatenate([gradient[..., :c], chosen, gradient[..., self.width :]], -1)
 
-        return Out(array, lambda g: head.pull(open_only(g)), lambda g: head.back(open_only(g)))
+        return head.through(array, open_only)
+
+
+def _sum(
+    losses: Sequence[Lazy], head: Array
+) -> tuple[Callable[[], Array], Callable[[Array], Array]]:
+    def loss() -> Array:
+        total = losses[0][0]()
+        for other, _ in losses[1:]:
+            total = total + other()
+        return total
+
+    def pull(g: Array) -> Array:
+        out = module_of(head).empty_like(head)
+        for _, back in losses:
+            back(out, g)
+        return out
+
+    return loss, pull
