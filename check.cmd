@@ -1,0 +1,3 @@
+@echo off
+cd /d "%~dp0" && python tools\setup.py dev || exit /b
+.venv\Scripts\python.exe tools\check.py %*
