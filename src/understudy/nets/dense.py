@@ -7,6 +7,7 @@ there is no tape, no module and no allocation beyond the layers' outputs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -40,20 +41,23 @@ class Dense:
         free: int = 0,
         gain: float = 1.0,
     ) -> None:
-        """Args:
-        sizes: Input width, hidden widths, output width without `free`.
-        flat: Where the parameters live.
-        rng: Draws orthogonal weights (Saxe et al., 2014, arXiv:1312.6120), times sqrt 2.
-        name: Prefix of the parameters' names.
-        activation: Between layers.
-        free: How many constant outputs follow the others.
-        gain: Of the last layer's weights, instead of sqrt 2.
+        """Take room for the parameters and draw them.
+
+        Args:
+            sizes: Input width, hidden widths, output width without `free`.
+            flat: Where the parameters live.
+            rng: Draws orthogonal weights (Saxe et al., 2014, arXiv:1312.6120), times sqrt 2.
+            name: Prefix of the parameters' names.
+            activation: Between layers.
+            free: How many constant outputs follow the others.
+            gain: Of the last layer's weights, instead of sqrt 2.
         """
-        self.activation, self.free = activation, free
+        self.activation: Activation = activation
+        self.free = free
         self.weights: list[tuple[Vector, Vector]] = []
         self.biases: list[tuple[Vector, Vector]] = []
         last = len(sizes) - 2
-        for k, (i, o) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        for k, (i, o) in enumerate(pairwise(sizes)):
             self.weights.append(flat.take(f"{name}.{k}.weight", i, o))
             self.biases.append(flat.take(f"{name}.{k}.bias", o + (free if k == last else 0)))
             self.weights[-1][0][:] = orthogonal(rng, i, o, gain if k == last else 2**0.5)
@@ -61,7 +65,7 @@ class Dense:
     @staticmethod
     def count(sizes: Sequence[int], free: int = 0) -> int:
         """How many parameters a network of these sizes has."""
-        return sum(i * o + o for i, o in zip(sizes, sizes[1:], strict=False)) + free
+        return sum(i * o + o for i, o in pairwise(sizes)) + free
 
     def __call__(self, x: Vector) -> Out:
         """`[..., D]` float32 -> `[..., P + free]`."""

@@ -83,9 +83,13 @@ class Adam:
     def __init__(
         self, flat: Flat, *, eps: float = 1e-8, max_norm: float | None = None, decay: float = 0.0
     ) -> None:
-        """Args: flat: what to step. eps: added to the root of the second moment. max_norm: a longer
-        gradient is cut to this length. decay: how much of itself a parameter loses per unit of
-        learning rate.
+        """Start with moments of zero.
+
+        Args:
+            flat: What to step.
+            eps: Added to the root of the second moment.
+            max_norm: A longer gradient is cut to this length.
+            decay: How much of itself a parameter loses per unit of learning rate.
         """
         self.flat, self.eps, self.max_norm, self.decay = flat, eps, max_norm, decay
         self.num_steps = 0

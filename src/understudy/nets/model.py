@@ -32,8 +32,8 @@ class NetConfig:
     activation: Activation = "relu"
     """Between layers: `relu` or `tanh`."""
     camera: Literal["simple", "nature", "resnet"] = "simple"
-    """The encoder of images: two convolutions, the three of Mnih et al. (2015), or IMPALA's residual
-    network (Espeholt et al., 2018)."""
+    """The encoder of images: two convolutions, the three of Mnih et al. (2015), or IMPALA's
+    residual network (Espeholt et al., 2018)."""
     entity_width: Annotated[int, Gt(0)] = 64
     """Width of the attention over entities."""
     memory: Annotated[int, Ge(0)] = 0
@@ -66,6 +66,13 @@ class Model(Protocol):
 
     def policy(self, obs: Tree, state: Tree, fresh: Array) -> tuple[Out, Tree]:
         """The head alone, and the memory afterwards."""
+        ...
+
+    def torch(self, obs: Tree, state: Tree, fresh: Array) -> Any:
+        """The policy's head as a torch tensor with its graph, for losses that torch works out.
+
+        Such a loss joins others as `Cost.of(scalar)`.
+        """
         ...
 
     def look(self, obs: Tree, state: Tree, fresh: Array) -> tuple[Array, Array, Tree]:
@@ -129,9 +136,10 @@ class DenseModel:
         if odd or config.memory:
             raise ValueError(f"dense networks see vectors and remember nothing: {odd}")
         self.spec, self.dist = spec, dist
-        self._names = [n for n, o in spec.obs.items() if o.kind == "vector"]
+        self._sizes = [(n, o.size) for n, o in spec.obs.items() if o.kind == "vector" and o.size]
         self._mask = spec.masks[0] if spec.masks else None
-        width = sum(spec.obs[n].size for n in self._names)
+        # Where nothing but a mask is seen, a zero is seen: layers need a column.
+        width = sum(size for _, size in self._sizes) or 1
         actor_sizes = (width, *config.hidden, dist.width)
         critic_sizes = (width, *config.hidden, num_signals)
         self.flat = Flat(
@@ -151,13 +159,21 @@ class DenseModel:
             if num_signals
             else None
         )
-        self.normalizer = Normalizer(width) if config.normalize else None
+        self.normalizer = Normalizer(width) if config.normalize and self._sizes else None
 
-    def _inputs(self, obs: Tree) -> NDArray[np.float32]:
-        """`[..., D]` all vectors side by side, normalized."""
-        rows = [_flatten(obs[n], len(self.spec.obs[n].shape)) for n in self._names]
-        x = rows[0].astype(F32) if len(rows) == 1 else np.concatenate(rows, -1, dtype=F32)
+    def _inputs(self, obs: Tree, lead: tuple[int, ...]) -> NDArray[np.float32]:
+        """`[*lead, D]` all vectors side by side, normalized; an array of its own."""
+        x = self._joined(obs, lead, F32)
         return x if self.normalizer is None else self.normalizer(x)
+
+    def _joined(self, obs: Tree, lead: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        if len(self._sizes) == 1:
+            (name, size), *_ = self._sizes
+            return obs[name].reshape(*lead, size).astype(dtype)
+        if not self._sizes:
+            return np.zeros((*lead, 1), dtype)
+        rows = [obs[name].reshape(*lead, size) for name, size in self._sizes]
+        return np.concatenate(rows, -1, dtype=dtype)
 
     def _head(self, x: NDArray[np.float32], obs: Tree) -> Out:
         head = self._actor(x)
@@ -170,12 +186,18 @@ class DenseModel:
 
     def __call__(self, obs: Tree, state: Tree, fresh: Array) -> tuple[Out, Out, Tree]:
         """See `Model`."""
-        x = self._inputs(obs)
+        x = self._inputs(obs, fresh.shape)
         return self._head(x, obs), self._value(x), state
 
     def policy(self, obs: Tree, state: Tree, fresh: Array) -> tuple[Out, Tree]:
         """See `Model`."""
-        return self._head(self._inputs(obs), obs), state
+        return self._head(self._inputs(obs, fresh.shape), obs), state
+
+    def torch(self, obs: Tree, state: Tree, fresh: Array) -> Any:
+        """See `Model`."""
+        from understudy.ops.tape import tensor_of
+
+        return tensor_of(self.policy(obs, state, fresh)[0])
 
     def look(self, obs: Tree, state: Tree, fresh: Array) -> tuple[Array, Array, Tree]:
         """See `Model`."""
@@ -187,7 +209,7 @@ class DenseModel:
         run, allow, mask = self._actor.runner(slots), self.dist.allow, self._mask
 
         def act(obs: Tree, state: Tree, fresh: Array) -> tuple[NDArray[Any], Tree]:
-            head = run(self._inputs(obs))
+            head = run(self._inputs(obs, fresh.shape))
             if mask is not None:
                 head = allow(Out(head, lambda _: None), obs[mask]).array
             return head, state
@@ -197,8 +219,8 @@ class DenseModel:
     def observe(self, obs: Tree) -> None:
         """See `Model`."""
         if self.normalizer is not None:
-            rows = [_flatten(obs[n], len(self.spec.obs[n].shape)) for n in self._names]
-            self.normalizer.update(np.concatenate(rows, -1, dtype=np.float64))
+            # Observations of any number of leading axes: a row is one observation of every name.
+            self.normalizer.update(self._joined(obs, (-1,), np.float64))
 
     def place(self, tree: Tree) -> Tree:
         """See `Model`."""
@@ -219,8 +241,3 @@ class DenseModel:
 def start_state(model: Model, slots: int) -> Tree:
     """`[slots, ...]` the memory of those who have seen nothing yet."""
     return {name: np.zeros((slots, *shape), F32) for name, shape in model.memory.items()}
-
-
-def _flatten(x: NDArray[Any], rank: int) -> NDArray[Any]:
-    """The last `rank` axes as one."""
-    return x if rank == 1 else x.reshape(*x.shape[: x.ndim - rank], -1)

@@ -41,7 +41,7 @@ class Out:
         Raises:
             ValueError: The gradient has another shape (torch would silently sum it to size).
         """
-        self._check(gradient)
+        self.check(gradient)
         self._pull(gradient)
 
     def back(self, gradient: Array) -> Array:
@@ -50,7 +50,7 @@ class Out:
         Raises:
             ValueError: The gradient has another shape, or nothing leads back to an input.
         """
-        self._check(gradient)
+        self.check(gradient)
         if self._back is None:
             raise ValueError("nothing leads from this output back to an input")
         return self._back(gradient)
@@ -70,7 +70,8 @@ class Out:
         for out, gradient in seeds:
             out.pull(gradient)
 
-    def _check(self, gradient: Array) -> None:
+    def check(self, gradient: Array) -> None:
+        """Raise unless the gradient has this output's shape."""
         if gradient.shape != self.array.shape:
             raise ValueError(
                 f"gradient {tuple(gradient.shape)} at an output {tuple(self.array.shape)}"
@@ -95,11 +96,11 @@ def _settle(seeds: Sequence[Seed]) -> list[Seed]:
     found: dict[int, Seed] = {}
     for out, gradient in seeds:
         while isinstance(out, _Derived):
-            out._check(gradient)
+            out.check(gradient)
             out, gradient = out.origin, out.way(gradient)
         if id(out) in found:
             # Added where both have the output's shape: a sum must not hide that one does not.
-            out._check(gradient)
+            out.check(gradient)
             gradient = found[id(out)][1] + gradient
         found[id(out)] = out, gradient
     return list(found.values())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,7 +25,8 @@ FORBIDDEN = -1e8
 """The logit of a choice that is not allowed: far below any other, and its gradient is exactly 0."""
 
 Pull = Callable[[Array, Array, Array], None]
-"""`pull(out, g, h)`: writes into `out` the gradient at the head of `sum(g * log_prob + h * entropy)`."""
+"""`pull(out, g, h)`: writes into `out` the gradient at the head of
+`sum(g * log_prob + h * entropy)`."""
 
 
 Lazy = tuple[Callable[[], Array], Callable[[Array, Array], None]]
@@ -59,7 +61,7 @@ class Gaussian:
         self.mean, self.log_std, self.code = mean, log_std, code
 
     def score(self, head: Array, code: Array) -> tuple[Array, Array, Pull]:
-        """See `Part.score`. With z = (x - mean) / std: dlogp/dmean = z / std, dlogp/dlogstd = z^2 - 1."""
+        """See `Part.score`; with z = (x - mean) / std, d/dmean = z / std, d/dlog_std = z^2 - 1."""
         log_std = head[..., self.log_std]
         inverse = module_of(head).exp(-log_std)
         z = (code[..., self.code] - head[..., self.mean]) * inverse
@@ -175,13 +177,20 @@ class Product:
         center: NDArray[Any] | None = None,
         scale: NDArray[Any] | None = None,
     ) -> None:
-        """Args: action: what can be done. center, scale: `[C]`, by default the middle and half
-        the width of the bounds, and 0 and 1 for a number without finite bounds.
+        """Settle which parts there are.
+
+        Args:
+            action: What can be done.
+            center: `[C]`, by default the middle of the bounds, 0 for a number without finite ones.
+            scale: `[C]`, by default half the width of the bounds, 1 for a number without.
         """
         low, high = np.array(action.low, np.float64), np.array(action.high, np.float64)
         finite = np.isfinite(low) & np.isfinite(high) & (high > low)
         with np.errstate(invalid="ignore"):
-            middle, half = np.where(finite, (low + high) / 2, 0), np.where(finite, (high - low) / 2, 1)
+            middle, half = (
+                np.where(finite, (low + high) / 2, 0),
+                np.where(finite, (high - low) / 2, 1),
+            )
         self.center = np.asarray(middle if center is None else center, np.float32)
         self.scale = np.asarray(half if scale is None else scale, np.float32)
         c, k = action.continuous, action.num_choices
@@ -189,7 +198,7 @@ class Product:
         self.num_continuous, self.branches = c, action.branches
         self.width, self.free, self.code_width = c + k, c, c + k
         ends = np.cumsum((c, *action.branches)).tolist()
-        self.choices = [Choice(slice(a, b), slice(a, b)) for a, b in zip(ends, ends[1:], strict=False)]
+        self.choices = [Choice(slice(a, b), slice(a, b)) for a, b in pairwise(ends)]
         self.parts: Sequence[Part] = [
             # Kept, zero wide, where nothing at all can be done: sums over no part need a shape.
             *([Gaussian(slice(0, c), slice(c + k, c + k + c), slice(0, c))] if c or not k else []),
@@ -214,12 +223,12 @@ class Product:
         """The action of a code; of a branch, the choice with the largest number."""
         x = code[..., : self.num_continuous] * self.scale + self.center
         picks = [code[..., choice.code].argmax(-1) for choice in self.choices]
-        discrete = (
-            np.stack(picks, -1) if picks else np.zeros((*code.shape[:-1], 0), np.int64)
-        )
+        discrete = np.stack(picks, -1) if picks else np.zeros((*code.shape[:-1], 0), np.int64)
         return Action(x.astype(self.action.dtype, copy=False), discrete)
 
-    def score(self, head: Array, code: Array) -> tuple[Array, Array, Callable[[Array, Array], Array]]:
+    def score(
+        self, head: Array, code: Array
+    ) -> tuple[Array, Array, Callable[[Array, Array], Array]]:
         """Log-probability, entropy and the way back.
 
         Args:
@@ -275,7 +284,7 @@ class Product:
         return out
 
     def sample(self, head: NDArray[Any], noise: NDArray[Any]) -> Action:
-        """An action drawn with this noise. The most perturbed logit is a fair draw (Gumbel, 1954)."""
+        """An action drawn with this noise: the most perturbed logit is a fair draw (Gumbel)."""
         drawn = head[..., : self.width] + noise
         if self.free:
             c = self.free

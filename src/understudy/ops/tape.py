@@ -34,7 +34,7 @@ class Taped(Out):
         """One pass over the tape for all of them, so that shared trunks are walked once."""
         tensors = [out.tensor for out, _ in seeds if isinstance(out, Taped)]
         for out, gradient in seeds:
-            out._check(gradient)
+            out.check(gradient)
         gradients = [
             torch.as_tensor(gradient, dtype=tensor.dtype, device=tensor.device)
             for tensor, (_, gradient) in zip(tensors, seeds, strict=True)
@@ -54,6 +54,33 @@ def taped_scalar(scalar: torch.Tensor) -> Cost:
             f"{'' if scalar.requires_grad else ' without a graph'}"
         )
     return Cost(lambda: float(scalar.detach()), [(Taped(scalar), np.ones((), np.float32))])
+
+
+def tensor_of(out: Out) -> torch.Tensor:
+    """The output as a tensor with a graph behind it, for a loss written in torch.
+
+    What torch's `backward` finds at the tensor is pulled into the parameters behind the output.
+    """
+    if isinstance(out, Taped):
+        return out.tensor
+    return _Face.apply(torch.zeros((), requires_grad=True), out)  # type: ignore[no-untyped-call]
+
+
+class _Face(torch.autograd.Function):
+    """An output of another kind as one node of torch's graph.
+
+    The first argument is there because a node that needs no gradient of any tensor is left out.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, _: torch.Tensor, out: Out) -> torch.Tensor:  # type: ignore[override]
+        ctx.out = out
+        return torch.from_numpy(out.array)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[None, None]:  # type: ignore[override]
+        ctx.out.pull(gradient.numpy())
+        return None, None
 
 
 class _Join(torch.autograd.Function):

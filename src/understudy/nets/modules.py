@@ -1,0 +1,312 @@
+"""Policy and critic made of torch modules, on the same kind of buffer as the dense ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from understudy.data.episode import Tree
+from understudy.data.spec import Spec
+from understudy.nets.attention import Entities
+from understudy.nets.door import Door, Seen, Tensors
+from understudy.nets.encoders import Camera
+from understudy.nets.flat import Flat
+from understudy.nets.layers import linear, stack
+from understudy.nets.model import Act, NetConfig
+from understudy.nets.recurrent import Memory
+from understudy.ops.arrays import Array
+from understudy.ops.cost import Out
+from understudy.ops.product import FORBIDDEN, Product
+from understudy.ops.tape import Taped
+
+LOOK_ROWS = 4096
+"""How many rows `look` gives a module at once, so that a rollout of images fits into memory."""
+
+CAMERA_WIDTH = 256
+"""Numbers per image where there is no hidden layer to take the width from."""
+
+
+def make_torch_model(
+    spec: Spec, dist: Product, config: NetConfig, rng: np.random.Generator, num_signals: int = 0
+) -> TorchModel:
+    """A policy, and a critic with one value head per reward signal, for whatever is seen.
+
+    All weights are drawn from `rng`; torch's own generator is left as it was.
+
+    Raises:
+        ValueError: An image is too small for the encoder, or entities have no numbers.
+    """
+    # Modules draw weights when they are made, which ours then replace.
+    with torch.random.fork_rng(devices=[]):
+        net = PolicyCritic(spec, dist, config, rng, num_signals)
+    return TorchModel(net, spec, dist, memory=net.memory, policy=net.act, door=net.door)
+
+
+class PolicyCritic(nn.Module):
+    """A policy's tower and a critic's, behind one door.
+
+    Attributes:
+        memory: Shape of every named memory of one slot.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        dist: Product,
+        config: NetConfig,
+        rng: np.random.Generator,
+        num_signals: int,
+    ) -> None:
+        """Args: see `make_torch_model`."""
+        super().__init__()
+        self.door = Door(spec, config.normalize)
+        self.policy = Tower(self.door, config, rng, dist.width, gain=0.01)
+        self.critic = Tower(self.door, config, rng, num_signals, gain=1.0) if num_signals else None
+        self.constants = nn.Parameter(torch.zeros(dist.free))
+        self._allowed = (spec.masks[0], dist.num_continuous) if spec.masks else None
+        towers = ["policy", "critic"] if num_signals else ["policy"]
+        self.memory = {f"{t}.{x}": (config.memory,) for t in towers for x in "hc" if config.memory}
+
+    def forward(
+        self, obs: Tensors, state: Tensors, fresh: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, Tensors]:
+        """Head, values and memory; see `TorchModel`."""
+        seen = self.door(obs, fresh.shape)
+        head, trace = self._head(seen, obs, state, fresh)
+        if self.critic is None:
+            return head, head.new_zeros(*fresh.shape, 0), trace
+        value, more = self.critic(seen, _under("critic", state), fresh)
+        return head, value, trace | _named("critic", more)
+
+    def act(
+        self, obs: Tensors, state: Tensors, fresh: torch.Tensor
+    ) -> tuple[torch.Tensor, Tensors]:
+        """Head and memory of the policy alone."""
+        return self._head(self.door(obs, fresh.shape), obs, state, fresh)
+
+    def _head(
+        self, seen: Seen, obs: Tensors, state: Tensors, fresh: torch.Tensor
+    ) -> tuple[torch.Tensor, Tensors]:
+        head, trace = self.policy(seen, _under("policy", state), fresh)
+        if self._allowed is not None:
+            name, c = self._allowed
+            logits = torch.where(obs[name].bool(), head[..., c:], FORBIDDEN)
+            head = torch.cat([head[..., :c], logits], -1)
+        head = torch.cat([head, self.constants.expand(*fresh.shape, -1)], -1)
+        return head, _named("policy", trace)
+
+
+class Tower(nn.Module):
+    """Encoders of everything that is seen, hidden layers, memory if there is one, and an output."""
+
+    def __init__(
+        self, door: Door, config: NetConfig, rng: np.random.Generator, out: int, *, gain: float
+    ) -> None:
+        """Draw the weights.
+
+        Args:
+            door: Says what is seen.
+            config: Widths and kinds.
+            rng: Draws the weights.
+            out: Numbers per row.
+            gain: Of the last layer's weights.
+        """
+        super().__init__()
+        per_image = config.hidden[0] if config.hidden else CAMERA_WIDTH
+        self.cameras = nn.ModuleList(
+            Camera(config.camera, name, door.spec.obs[name], per_image, rng) for name in door.images
+        )
+        sizes = [door.spec.obs[name].shape[-1] for name in door.entities]
+        self.entities = Entities(sizes, door.width, config.entity_width, rng) if sizes else None
+        width = door.width + per_image * len(self.cameras) + config.entity_width * bool(sizes)
+        # Torch has no layer that sees nothing; one that sees a zero says the same.
+        self._blind = width == 0
+        self.hidden = stack(rng, width or 1, config.hidden, config.activation)
+        width = config.hidden[-1] if config.hidden else width or 1
+        self.memory = Memory(width, config.memory, rng) if config.memory else None
+        self.out = linear(rng, config.memory or width, out, gain)
+
+    def forward(
+        self, seen: Seen, state: Tensors, fresh: torch.Tensor
+    ) -> tuple[torch.Tensor, Tensors]:
+        """Output `[L, B, out]`, and memory `h`, `c` `[L + 1, B, ...]`."""
+        parts = [seen.vectors]
+        parts += [camera(x) for camera, x in zip(self.cameras, seen.images, strict=True)]
+        if self.entities is not None:
+            parts.append(self.entities(seen.entities, seen.vectors))
+        x = torch.cat(parts, -1) if len(parts) > 1 else parts[0]
+        x = self.hidden(x.new_zeros(*fresh.shape, 1) if self._blind else x)
+        if self.memory is None:
+            return self.out(x), {}
+        x, h, c = self.memory(x, state["h"], state["c"], fresh)
+        return self.out(x), {"h": h, "c": c}
+
+
+class TorchModel:
+    """Any module as a `Model`.
+
+    The module is called as `module(obs, state, fresh)` with tensors, time-major like `Model`, and
+    answers the head `[L, B, width + free]`, values `[L, B, signals]`, and the named memory *before
+    every row and after the last*, `[L + 1, B, ...]` (`{}` without memory). Its parameters must be
+    float32 on the CPU; they and their gradients become views of `flat`, so never set a gradient to
+    None (`zero_grad` does): the optimizer over `flat` clears it.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        spec: Spec,
+        dist: Product,
+        *,
+        memory: Mapping[str, tuple[int, ...]] | None = None,
+        policy: Callable[..., tuple[torch.Tensor, Tensors]] | None = None,
+        door: Door | None = None,
+    ) -> None:
+        """Adopt the module's parameters.
+
+        Args:
+            module: See above.
+            spec: What is seen and done.
+            dist: What the head parameterizes.
+            memory: Shape of every named memory of one slot.
+            policy: Answers the head and the policy's memory alone; by default the module is asked
+                and the values are dropped.
+            door: What normalizes.
+
+        Raises:
+            ValueError: A parameter is not float32 on the CPU.
+        """
+        self.module, self.spec, self.dist = module, spec, dist
+        self.memory: Mapping[str, tuple[int, ...]] = dict(memory or {})
+        self.flat = adopt(module)
+        self._policy = policy or (lambda *inputs: self.module(*inputs)[::2])
+        self._normalizers = {} if door is None else door.normalizers
+        self._observe = (lambda obs: None) if door is None else door.observe
+
+    def __call__(self, obs: Tree, state: Tree, fresh: Array) -> tuple[Out, Out, Tree]:
+        """See `Model`."""
+        head, value, trace = self.module(_tensors(obs), _tensors(state), _tensor(fresh))
+        # Nothing leads back from values that nobody asked for.
+        values = Taped(value) if value.shape[-1] else Out(value.detach().numpy(), lambda _: None)
+        return Taped(head), values, _after(state, trace)
+
+    def policy(self, obs: Tree, state: Tree, fresh: Array) -> tuple[Out, Tree]:
+        """See `Model`. The memory that only the critic has is passed on as it was."""
+        head, trace = self._policy(_tensors(obs), _tensors(state), _tensor(fresh))
+        return Taped(head), _after(state, trace)
+
+    def torch(self, obs: Tree, state: Tree, fresh: Array) -> torch.Tensor:
+        """The head as a tensor with its graph, for losses written in torch (see `Cost.of`)."""
+        return self._policy(_tensors(obs), _tensors(state), _tensor(fresh))[0]
+
+    def look(self, obs: Tree, state: Tree, fresh: Array) -> tuple[Array, Array, Tree]:
+        """See `Model`."""
+        rows, told = max(1, LOOK_ROWS // max(1, fresh.shape[1])), _tensors(state)
+        heads, values, traces = [], [], []
+        with torch.inference_mode():
+            for start in range(0, len(fresh), rows):
+                part = slice(start, start + rows)
+                seen = _tensors({name: x[part] for name, x in obs.items()})
+                head, value, trace = self.module(seen, told, _tensor(fresh[part]))
+                told = {name: x[-1] for name, x in trace.items()}
+                heads.append(head)
+                values.append(value)
+                traces.append({name: x[:-1] for name, x in trace.items()})
+            before = {n: torch.cat([trace[n] for trace in traces]).numpy() for n in self.memory}
+            return torch.cat(heads).numpy(), torch.cat(values).numpy(), before
+
+    def actor(self, slots: int) -> Act:
+        """See `Model`. The memory that only the critic has is passed on as it was."""
+
+        def act(obs: Tree, state: Tree, fresh: Array) -> tuple[Array, Tree]:
+            with torch.inference_mode():
+                seen = {name: _tensor(x)[None] for name, x in obs.items()}
+                head, trace = self._policy(seen, _tensors(state), _tensor(fresh)[None])
+                return head[0].numpy(), _after(state, trace)
+
+        return act
+
+    def observe(self, obs: Tree) -> None:
+        """See `Model`."""
+        self._observe(obs)
+
+    def place(self, tree: Tree) -> Tree:
+        """See `Model`. Arrays stay numpy: they become tensors, without a copy, at the module."""
+        return tree
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Model`; and what the module keeps besides parameters, by name."""
+        return {
+            "flat": self.flat.state_dict(),
+            "buffers": {name: x.numpy().copy() for name, x in self._buffers().items()},
+            "normalizers": {n: x.state_dict() for n, x in self._normalizers.items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `Model`.
+
+        Raises:
+            ValueError: Names or shapes differ.
+        """
+        self.flat.load_state_dict(state["flat"])
+        for kind, mine in (("buffers", self._buffers()), ("normalizers", self._normalizers)):
+            if set(mine) != set(state[kind]):
+                raise ValueError(f"{kind} are {sorted(mine)}, found {sorted(state[kind])}")
+        for name, x in self._buffers().items():
+            x.copy_(torch.from_numpy(np.asarray(state["buffers"][name])))
+        for name, normalizer in self._normalizers.items():
+            normalizer.load_state_dict(state["normalizers"][name])
+
+    def _buffers(self) -> Tensors:
+        kept = self.module.state_dict()
+        return {name: x for name, x in kept.items() if name not in self.flat.names}
+
+
+def adopt(module: nn.Module) -> Flat:
+    """One buffer for everything that a module learns; its parameters become views of it.
+
+    Raises:
+        ValueError: A parameter is not float32 on the CPU.
+    """
+    learned = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    flat = Flat(sum(p.numel() for p in learned.values()))
+    for name, p in learned.items():
+        if p.dtype != torch.float32 or p.device.type != "cpu":
+            raise ValueError(
+                f"parameter '{name}' is {p.dtype} on {p.device}: expected float32, cpu"
+            )
+        value, grad = map(torch.from_numpy, flat.take(name, *p.shape))
+        value.copy_(p.data)
+        p.data, p.grad = value, grad
+    return flat
+
+
+def _tensor(x: Array) -> torch.Tensor:
+    if isinstance(x, torch.Tensor):
+        return x
+    # Torch warns of arrays that are not to be written, and refuses those that run backwards.
+    if not x.flags.writeable or min(x.strides, default=0) < 0:
+        x = x.copy()
+    return torch.from_numpy(x)
+
+
+def _tensors(tree: Tree) -> Tensors:
+    return {name: _tensor(x) for name, x in tree.items()}
+
+
+def _after(state: Tree, trace: Tensors) -> Tree:
+    """The memory after the last row."""
+    return {**state, **{name: x[-1].detach().numpy() for name, x in trace.items()}}
+
+
+def _under(name: str, state: Tensors) -> Tensors:
+    """The memories of one tower, by their own names."""
+    return {x: state[f"{name}.{x}"] for x in "hc" if f"{name}.{x}" in state}
+
+
+def _named(name: str, trace: Tensors) -> Tensors:
+    return {f"{name}.{x}": memory for x, memory in trace.items()}
