@@ -77,9 +77,7 @@ def record_episodes(
                         sums[slot] = []
                 elif slot in takes and action is not None:
                     reward = float(moment.reward[n])
-                    takes[slot].step(
-                        action.at(place[slot]), reward, obs, acted_by=actor.acted_by
-                    )
+                    takes[slot].step(action.at(place[slot]), reward, obs, acted_by=actor.acted_by)
                     sums[slot].append(reward)
                 if slot in takes and moment.ended[n]:
                     takes.pop(slot).end(_end(moment, n))

@@ -43,9 +43,7 @@ class HeldOut:
         best: Step, likelihood and weights of the best look so far.
     """
 
-    def __init__(
-        self, learner: Supervised, rows: Rows, config: HeldOutConfig, note: Note
-    ) -> None:
+    def __init__(self, learner: Supervised, rows: Rows, config: HeldOutConfig, note: Note) -> None:
         """Args: learner: whose policy. rows: the held-out episodes. config: when. note: the log."""
         self.learner, self.rows, self.config, self.note = learner, rows, config, note
         self.best_step, self.best_log_prob = 0, -math.inf
@@ -171,5 +169,7 @@ class Keeper:
     def see(self, progress: Progress, metrics: Mapping[str, Metrics]) -> None:
         """See `Watcher`."""
         if progress.done or time.monotonic() - self._saved >= self.every_seconds:
-            self.save(progress.steps, {name: part.state_dict() for name, part in self.parts.items()})
+            self.save(
+                progress.steps, {name: part.state_dict() for name, part in self.parts.items()}
+            )
             self._saved = time.monotonic()

@@ -1,0 +1,1 @@
+"""The verbs of the command, one file each. What a verb needs is imported when it runs."""

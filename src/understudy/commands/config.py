@@ -1,0 +1,39 @@
+"""`understudy config`: what a run would use."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from understudy.commands.options import answer, answers
+
+
+def add(verbs: Any) -> None:
+    """Add the verb."""
+    verb = verbs.add_parser(
+        "config",
+        help="print the settings that a run would use",
+        description="Print the settings that 'understudy learn' would use with the same words.",
+    )
+    verb.add_argument("words", nargs="*", metavar="NAME=VALUE", help="such as net.hidden=[64,64]")
+    verb.add_argument("-c", "--config", action="append", type=Path, default=[], metavar="FILE")
+    verb.add_argument("--list", action="store_true", help="every setting with its meaning")
+    answers(verb)
+    verb.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the settings."""
+    from understudy import settings
+    from understudy.run.cloning import BCConfig
+
+    config = settings.read(BCConfig, files=args.config, overrides=args.words)
+    if args.json:
+        answer(settings.as_tree(config))
+    elif args.list:
+        for setting in settings.describe(BCConfig):
+            print(setting)
+    else:
+        print(settings.to_yaml(config), end="")
+    return 0

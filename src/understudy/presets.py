@@ -1,0 +1,219 @@
+"""Ready-made learners, recording and evaluation: what most programs need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from understudy import settings
+from understudy.data.actor import Actor
+from understudy.data.demos import Demos, Provenance
+from understudy.data.formats.door import load_demos
+from understudy.data.spec import Spec
+from understudy.envs.env import Env, one
+from understudy.envs.gym import GymEnv
+from understudy.errors import ConfigError, UnderstudyError
+from understudy.run.cloning import BCConfig, Cloning
+from understudy.run.evaluate import Evaluation, play
+from understudy.run.held_out import HeldOutReport
+from understudy.run.policy import Policy
+from understudy.run.record import InMemory, record_episodes
+from understudy.envs.actors import random_actor
+from understudy.worlds.experts import scripted
+
+EVALUATION_SEED = 1_000_003
+"""Far from the seeds that people give to recordings, so that starts differ."""
+
+
+class BC:
+    """Behavioral cloning with the shape that users of Stable-Baselines know.
+
+    Example:
+        `agent = BC("LunarLander-v3", "demos/lander").learn()` and then `agent.predict(obs)`.
+    """
+
+    def __init__(
+        self,
+        env: Any,
+        demos: Demos | str | Path | Sequence[str | Path],
+        *,
+        seed: int = 0,
+        config: BCConfig | None = None,
+        **changes: Any,
+    ) -> None:
+        """Args:
+        env: A Gymnasium id or environment, one of our `Env`s, a `Spec`, or None to learn from the
+            recordings alone.
+        demos: Demonstrations, or where they are.
+        seed: Of everything random.
+        config: All settings; by default those of `BCConfig`.
+        changes: Single fields of the config, such as `steps=2000` or `net=NetConfig(hidden=(64,))`.
+
+        Raises:
+            ConfigError, DemoError, EnvError: Something does not fit; says what and what to do.
+        """
+        demos = demos if isinstance(demos, Demos) else load_demos(demos)
+        known = {"seed": seed, "env": env if isinstance(env, str) else None}
+        self.config = _changed(config or BCConfig(), {**known, **changes})
+        self.spec = spec_of_env(env, demos)
+        self.log: list[Mapping[str, Any]] = []
+        """Lines of metrics, each with its `step`."""
+        self.cloning: Cloning | None = Cloning(self.spec, demos, self.config, self.log.append)
+        self.policy = self.cloning.policy(self._facts())
+
+    def learn(self, steps: int | None = None) -> Self:
+        """Learn, and keep the weights that were best on held-out episodes.
+
+        Args:
+            steps: Updates; by default `config.steps`.
+
+        Raises:
+            UnderstudyError: It has learned already, or was loaded without demonstrations.
+        """
+        cloning = self.cloning
+        if cloning is None or cloning.progress.done:
+            raise UnderstudyError(
+                "this policy has learned already; make another BC with the demonstrations"
+            )
+        cloning.progress.total = steps or self.config.steps
+        cloning.learn()
+        cloning.use("best")
+        self.policy = cloning.policy(self._facts())
+        return self
+
+    def predict(
+        self,
+        obs: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = False,
+    ) -> tuple[Any, Any]:
+        """What to do now; see `Policy.predict`."""
+        return self.policy.predict(obs, state, episode_start, deterministic)
+
+    def report(self) -> HeldOutReport | None:
+        """How like what was shown it acts on held-out episodes, beside two baselines."""
+        return None if self.cloning is None else self.cloning.report()
+
+    def save(self, path: str | Path) -> Path:
+        """Write the policy as a folder; see `Policy.save`."""
+        return self.policy.save(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """A saved policy, ready to `predict`; it has no demonstrations to learn on from."""
+        agent = cls.__new__(cls)
+        agent.policy = Policy.load(path)
+        agent.spec, agent.cloning = agent.policy.spec, None
+        agent.config, agent.log = BCConfig(), []
+        return agent
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "method": "bc",
+            "env": self.config.env,
+            "seed": self.config.seed,
+            "steps": self.cloning.progress.steps if self.cloning else 0,
+        }
+
+
+def record(
+    env: Any, actor: Actor | str = "scripted", *, episodes: int, seed: int = 0, slots: int = 1
+) -> Demos:
+    """Demonstrations of an actor, in memory (`understudy.data.formats.native` writes them).
+
+    Args:
+        env: A Gymnasium id or environment, or one of our `Env`s.
+        actor: Who acts: `scripted`, `random`, or an object with `act`.
+        episodes: How many.
+        seed: Of the environment and the actor.
+        slots: How many run side by side.
+    """
+    world = as_env(env, slots)
+    spec = one(world.behaviors)
+    kept = InMemory(spec)
+    record_episodes(world, as_actor(actor, world, seed), episodes, kept.begin, seed)
+    name = actor if isinstance(actor, str) else type(actor).__name__
+    provenance = Provenance(
+        format="memory", env_id=world.env_id, versions=world.versions, actor=name
+    )
+    return Demos(spec, kept.episodes, provenance)
+
+
+def evaluate(
+    agent: Any,
+    env: Any,
+    *,
+    episodes: int = 100,
+    seed: int = EVALUATION_SEED,
+    deterministic: bool = True,
+    slots: int = 10,
+) -> Evaluation:
+    """Returns of an agent, a policy, an actor, `scripted` or `random` in an environment.
+
+    Args:
+        agent: Who plays.
+        env: A Gymnasium id or environment, or one of our `Env`s.
+        episodes: How many, a fixed number in every slot.
+        seed: Of the environment; the same seed shows every agent the same starts.
+        deterministic: A policy takes its likeliest action instead of drawing one.
+        slots: How many run side by side.
+
+    Raises:
+        EnvError: The agent sees or does something else than the environment.
+    """
+    world = as_env(env, min(slots, episodes))
+    policy = agent.policy if isinstance(agent, BC) else agent
+    if isinstance(policy, Policy):
+        if difference := policy.spec.difference(one(world.behaviors)):
+            raise ConfigError(
+                f"the policy does not fit {world.env_id}: {difference} "
+                "(here: the policy, there: the environment)"
+            )
+        policy = policy.actor(None if deterministic else seed)
+    return play(world, as_actor(policy, world, seed), episodes, seed)
+
+
+def as_env(env: Any, slots: int, **options: Any) -> Env:
+    """Our contract around whatever was given."""
+    return env if hasattr(env, "behaviors") else GymEnv(env, slots, **options)
+
+
+def as_actor(actor: Actor | str, env: Env, seed: int) -> Actor:
+    """The actor that a word stands for, or the actor itself.
+
+    Raises:
+        ConfigError: An unknown word.
+    """
+    if not isinstance(actor, str):
+        return actor
+    if actor == "scripted":
+        return scripted(env.env_id, one(env.behaviors))
+    if actor == "random":
+        return random_actor(one(env.behaviors), seed)
+    raise ConfigError(f"actor '{actor}': expected scripted, random or an object with act()")
+
+
+def spec_of_env(env: Any, demos: Demos) -> Spec:
+    """What an environment sees and does; the demonstrations' own spec where there is none."""
+    if env is None:
+        return demos.spec
+    if isinstance(env, Spec):
+        return env
+    world = as_env(env, 1)
+    spec = one(world.behaviors)
+    if world is not env and isinstance(env, str):
+        world.close()
+    return spec
+
+
+def _changed(config: BCConfig, changes: Mapping[str, Any]) -> BCConfig:
+    import dataclasses
+
+    try:
+        return settings.check(dataclasses.replace(config, **changes))
+    except TypeError as error:
+        raise ConfigError(f"BC: {error}") from None

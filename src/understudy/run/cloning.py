@@ -1,0 +1,244 @@
+"""Putting a cloning run together: from demonstrations to a policy and what is to be said of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Ge, Gt, Le
+from numpy.typing import NDArray
+
+from understudy.data.demos import Demos, Rows
+from understudy.data.episode import End, Episode
+from understudy.data.spec import ActionSpec, Spec
+from understudy.errors import DemoError
+from understudy.learners.supervised import Supervised, SupervisedConfig
+from understudy.nets.model import Model, NetConfig, make_model
+from understudy.ops.product import Product
+from understudy.run.held_out import HeldOutReport, report
+from understudy.run.loop import Behavior, Progress, Run, Watcher, learn
+from understudy.run.policy import Policy
+from understudy.run.source import Offline, OfflineConfig
+from understudy.run.watch import HeldOut, HeldOutConfig, Keeper, Log, Note, Sentry, Stateful
+from understudy.terms.clone import Clone, CloneConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeepConfig:
+    """What a run writes down while it goes on."""
+
+    log_every: Annotated[int, Gt(0)] = 100
+    """Steps between two lines of metrics."""
+    checkpoint_seconds: Annotated[float, Ge(0)] = 30.0
+    """Seconds between two checkpoints; one is always written at the end and at an interruption."""
+    checkpoints: Annotated[int, Gt(0)] = 3
+    """How many of the newest checkpoints are kept."""
+    tensorboard: bool = True
+    """Write TensorBoard's event files too, where its package is installed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BCConfig:
+    """Behavioral cloning, whole."""
+
+    method: Literal["bc"] = "bc"
+    """How to learn."""
+    env: str | None = None
+    """Gymnasium id of the environment; None learns from the recordings alone."""
+    demos: tuple[str, ...] = ()
+    """Files or folders of demonstrations."""
+    alignment: Literal["auto", "next_record", "same_record"] = "auto"
+    """How ML-Agents recordings pair actions with observations."""
+    seed: Annotated[int, Ge(0)] = 0
+    """Of everything that is random."""
+    steps: Annotated[int, Gt(0)] = 4000
+    """Updates in all."""
+    best: Annotated[float, Gt(0), Le(1)] = 1.0
+    """Learn from this share of the episodes only, the best by return."""
+    net: NetConfig = field(default_factory=NetConfig)
+    """What the policy looks like."""
+    learner: SupervisedConfig = field(default_factory=SupervisedConfig)
+    """How weights move."""
+    clone: CloneConfig = field(default_factory=CloneConfig)
+    """How closely to do what was shown."""
+    source: OfflineConfig = field(default_factory=OfflineConfig)
+    """How demonstrations are served."""
+    held_out: HeldOutConfig = field(default_factory=HeldOutConfig)
+    """How the policy is checked on episodes that it does not learn from."""
+    keep: KeepConfig = field(default_factory=KeepConfig)
+    """What the run writes down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What is learned from and what is held out.
+
+    Attributes:
+        learned, held: Rows of whole episodes; `held` is None if nothing could be held out.
+        note: What the reader should know about it.
+    """
+
+    learned: Rows
+    held: Rows | None
+    note: str | None
+
+
+class Cloning:
+    """One behavioral cloning run: its parts, and its end.
+
+    Attributes:
+        config: Its settings.
+        model: Who learns.
+        split: What from.
+        progress: How far it is.
+    """
+
+    def __init__(self, spec: Spec, demos: Demos, config: BCConfig, note: Note) -> None:
+        """Args: spec: of the environment, or of the demonstrations where there is none. demos: what
+        was shown. config: the settings. note: takes lines for the log.
+
+        Raises:
+            DemoError: The demonstrations do not fit the spec, or are empty.
+        """
+        if difference := spec.difference(demos.spec):
+            raise DemoError(
+                f"the demonstrations do not fit the environment: {difference} "
+                "(here: the environment, there: the demonstrations)"
+            )
+        self.config, self.spec = config, spec
+        seeds = np.random.SeedSequence(config.seed).spawn(3)
+        for_split, for_weights, for_order = map(np.random.default_rng, seeds)
+        chosen = demos if config.best == 1 else demos.best(config.best)
+        self.split = split(chosen, config.held_out.fraction, for_split)
+        learned = self.split.learned
+        dist = Product(spec.action, *action_units(spec.action, learned))
+        self.model: Model = make_model(spec, dist, config.net, for_weights)
+        self.model.observe({name: x[learned.acted] for name, x in learned.obs.items()})
+        self.learner = Supervised(self.model, {"clone": Clone(config.clone)}, config.learner)
+        self.source = Offline(learned, self.model, config.source, for_order)
+        self.progress = Progress(config.steps)
+        self.log = Log(note, config.keep.log_every)
+        self.held_out = (
+            HeldOut(self.learner, self.split.held, config.held_out, note)
+            if self.split.held is not None
+            else None
+        )
+
+    @property
+    def parts(self) -> dict[str, Stateful]:
+        """Everything with memory, by name."""
+        held = {} if self.held_out is None else {"held_out": self.held_out}
+        return {
+            "progress": self.progress,
+            "learner": self.learner,
+            "source": self.source,
+            "log": self.log,
+            **held,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint's state, to the same end as without the stop."""
+        for name, part in self.parts.items():
+            part.load_state_dict(state[name])
+
+    def learn(self, keeper: Keeper | None = None, watchers: tuple[Watcher, ...] = ()) -> float:
+        """Go on to the end, or until somebody stops it.
+
+        Returns:
+            CPU-seconds that it took.
+        """
+        looks: list[Watcher] = [Sentry(self.learner)]
+        looks += [] if self.held_out is None else [self.held_out]
+        looks += [self.log, *([] if keeper is None else [keeper]), *watchers]
+        start = time.process_time()
+        learn(Run({"agent": Behavior(self.source, self.learner)}, self.progress, looks))
+        return time.process_time() - start
+
+    def use(self, which: Literal["best", "last"]) -> None:
+        """Give the model the weights of the `best` look at held-out episodes, or the `last` ones.
+
+        Learning cannot go on from here: what was learned since is overwritten.
+        """
+        if which == "best" and self.held_out is not None:
+            self.model.flat.value[:] = self.held_out.best_weights
+        elif self.config.learner.average:
+            self.model.flat.value[:] = self.learner.average
+
+    def policy(self, facts: Mapping[str, Any]) -> Policy:
+        """The model as a policy, with its present weights."""
+        return Policy(self.model, self.config.net, facts)
+
+    def report(self) -> HeldOutReport | None:
+        """The present weights beside the baselines; None if nothing was held out."""
+        if self.split.held is None:
+            return None
+        return report(self.model, self.split.learned, self.split.held)
+
+
+def action_units(
+    action: ActionSpec, rows: Rows
+) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
+    """`[C]` center and scale of coded actions: bounds where they are finite, else what was shown.
+
+    A number that was never varied keeps scale 1.
+    """
+    by_bounds = Product(action)
+    finite = np.isfinite(action.low) & np.isfinite(action.high)
+    shown = rows.action.continuous[rows.acted].astype(np.float64)
+    std = shown.std(0)
+    center = np.where(finite, by_bounds.center, shown.mean(0))
+    scale = np.where(finite, by_bounds.scale, np.where(std > 0, std, 1))
+    return center.astype(np.float32), scale.astype(np.float32)
+
+
+def split(demos: Demos, fraction: float, rng: np.random.Generator) -> Split:
+    """Whole episodes held out at random; of a single episode its last part.
+
+    Args:
+        demos: What was shown; episodes without a step are left out.
+        fraction: Share to hold out; 0 holds nothing out.
+        rng: Chooses the episodes.
+
+    Raises:
+        DemoError: Nothing was done in any episode.
+    """
+    demos = demos.pick(np.flatnonzero(demos.lengths > 0))
+    if not len(demos):
+        raise DemoError("no step in any episode: there is nothing to learn from")
+    if fraction == 0:
+        return Split(demos.rows(), None, "nothing was held out, as asked")
+    if len(demos) > 1:
+        learned, held = demos.split(fraction, rng)
+        return Split(learned.rows(), held.rows(), None)
+    episode = demos.episodes[0]
+    cut = len(episode) - max(1, round(fraction * len(episode)))
+    if cut < 1:
+        return Split(demos.rows(), None, "nothing was held out: there is a single step")
+    first, last = (
+        replace(demos, episodes=[piece(episode, a, b)]) for a, b in ((0, cut), (cut, len(episode)))
+    )
+    return Split(
+        first.rows(),
+        last.rows(),
+        f"there is one episode, so its last {len(episode) - cut} steps were held out; they are no "
+        "independent test",
+    )
+
+
+def piece(episode: Episode, start: int, stop: int) -> Episode:
+    """The steps `[start, stop)` as an episode of their own, open unless it has the end."""
+    last = stop == len(episode)
+    steps = slice(start, stop)
+    return replace(
+        episode,
+        obs={name: x[start : stop + 1] for name, x in episode.obs.items()},
+        action=episode.action.at(steps),
+        proposed=None if episode.proposed is None else episode.proposed.at(steps),
+        reward=None if episode.reward is None else episode.reward[steps],
+        acted_by=episode.acted_by[steps],
+        end=episode.end if last else End.OPEN,
+        final_obs_known=episode.final_obs_known or not last,
+    )
