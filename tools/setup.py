@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 SUPPORTED = ((3, 11), (3, 12), (3, 13))
 ROOM_NEEDED = "about 1.5 GB, several more with the GPU libraries of torch"
+ROOM_FOR_PIP_BYTES = 50_000_000
 TALKATIVE_MEGABYTES = 20.0
 
 DISK_FULL = re.compile(r"No space left on device|not enough space on the disk|Disk quota exceeded")
@@ -463,6 +464,9 @@ def build_venv(place: Place) -> None:
     if made.returncode != 0:
         text = made.stdout.decode(errors="replace")
         raise_known(text)
+        # The venv module tells of a failure in installing pip, not of its reason.
+        if shutil.disk_usage(str(place.root)).free < ROOM_FOR_PIP_BYTES:
+            raise SetupError(disk_full())
         raise SetupError("the virtual environment could not be made: " + text.strip()[-600:])
 
 
