@@ -464,8 +464,8 @@ def test_config_made_in_python_is_checked_as_a_written_one() -> None:
     ]
     checked = settings.check(Run(time_limit=3))
     assert type(checked.time_limit) is float
+    wrong = {"label": object()}
     with pytest.raises(ConfigError, match="label: expected text"):
-        wrong = {"label": object()}
         settings.check(Run(**wrong))
 
 
