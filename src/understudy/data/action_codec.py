@@ -26,6 +26,7 @@ from understudy.data.spec import ActionSpec
 from understudy.errors import EnvError
 
 MAX_CHOICES = 4096
+_INT64 = np.dtype(np.int64)
 
 
 class ActionCodec:
@@ -53,6 +54,7 @@ class ActionCodec:
         self._low = np.array(self.spec.low, self.spec.dtype)
         self._high = np.array(self.spec.high, self.spec.dtype)
         self._branches = np.array(self.spec.branches, np.uint64)
+        self._numbers, self._num_branches = self.spec.continuous, len(self.spec.branches)
         self._limited = bool(np.isfinite(self._low).any() or np.isfinite(self._high).any())
 
     def encode(self, value: Any) -> Action:
@@ -75,39 +77,43 @@ class ActionCodec:
         return self.decode_many(Action(action.continuous[None], action.discrete[None]))[0]
 
     def decode_many(self, action: Action) -> list[Any]:
-        """Several actions of the space. Their arrays may be views of `action`'s."""
+        """Several actions of the space. Continuous arrays may be views of `action`'s."""
         return list(self._root.read(action.continuous, action.discrete))
 
     def fit(self, action: Action) -> Action:
-        """The same n actions within the bounds, in arrays of their own.
+        """The same n actions within the bounds; the continuous array is never the caller's.
 
         Raises:
             EnvError: A number is not finite, a choice does not exist, or the shapes are wrong.
         """
-        spec, (continuous, discrete) = self.spec, action
-        wide = (len(continuous), spec.continuous), (len(continuous), len(spec.branches))
-        if (continuous.shape, discrete.shape) != wide:
+        continuous, discrete = action
+        count, numbers, branches = len(discrete), self._numbers, self._num_branches
+        if continuous.shape != (count, numbers) or discrete.shape != (count, branches):
             raise EnvError(
                 f"actions have shapes {list(continuous.shape)} and {list(discrete.shape)}, "
-                f"expected {list(wide[0])} and {list(wide[1])}"
+                f"expected {[count, numbers]} and {[count, branches]}"
             )
-        if spec.continuous:
-            # `0 in bytes` is the cheapest exact test for a False in a small array.
+        # `0 in bytes` is the cheapest exact test for a False in a small array.
+        if numbers:
             if 0 in np.isfinite(continuous).tobytes():
                 row, place = np.argwhere(~np.isfinite(continuous))[0]
                 raise EnvError(f"action {row} is {continuous[row, place]} in dimension {place}")
             continuous = self._clip(continuous)
-        if spec.branches:
-            discrete = np.array(discrete, np.int64)
+        if branches:
+            if discrete.dtype is not _INT64:
+                discrete = discrete.astype(np.int64)
             # Seen without its sign a negative choice is a huge one.
             if 0 in (discrete.view(np.uint64) < self._branches).tobytes():
-                wrong = (discrete < 0) | (discrete >= self._branches.astype(np.int64))
-                row, branch = np.argwhere(wrong)[0]
-                raise EnvError(
-                    f"action {row} is choice {discrete[row, branch]} of branch {branch}, which has "
-                    f"{spec.branches[branch]}"
-                )
+                raise self._no_choice(discrete)
         return Action(continuous, discrete)
+
+    def _no_choice(self, discrete: NDArray[np.int64]) -> EnvError:
+        wrong = (discrete < 0) | (discrete >= self._branches.astype(np.int64))
+        row, branch = np.argwhere(wrong)[0]
+        return EnvError(
+            f"action {row} is choice {discrete[row, branch]} of branch {branch}, which has "
+            f"{self.spec.branches[branch]}"
+        )
 
     def _clip(self, continuous: NDArray[Any]) -> NDArray[Any]:
         if self._limited:
@@ -151,9 +157,10 @@ class _Choices:
     def __init__(self, name: str, space: Any, start: Any, first: int, counts: list[int]) -> None:
         self.name, self.shape, self.dtype = name, space.shape, np.dtype(space.dtype)
         # Differences are taken modulo 2^64, so that a start beyond int64 comes out right as well.
-        self.start = np.asarray(start).astype(np.int64).reshape(-1)
+        self.start = np.resize(np.asarray(start).astype(np.int64).reshape(-1), len(counts))
         self.counts = np.array(counts, np.int64)
         self.first, self.last = first, first + len(counts)
+        self.shifted = bool(self.start.any())
 
     def write(self, value: Any, continuous: NDArray[Any], discrete: NDArray[np.int64]) -> None:
         array = np.asarray(value)
@@ -165,8 +172,14 @@ class _Choices:
         discrete[self.first : self.last] = choice
 
     def read(self, continuous: NDArray[Any], discrete: NDArray[np.int64]) -> Iterable[Any]:
-        part = discrete[:, self.first : self.last] + self.start
-        return part.astype(self.dtype).reshape(len(part), *self.shape)
+        if not self.shape:
+            part = discrete[:, self.first]
+        else:
+            part = discrete[:, self.first : self.last].reshape(len(discrete), *self.shape)
+        if self.shifted:
+            part = part + self.start.reshape(self.shape)
+        # A copy even of the same dtype: an environment may write into its action.
+        return part.astype(self.dtype)
 
 
 class _Nest:

@@ -18,6 +18,7 @@ A space without a name (the observation is not a `Dict` or `Tuple`) is called `o
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -203,6 +204,7 @@ class _OneHot:
         self.nvec = np.asarray(nvec).astype(np.int64).reshape(-1)
         self.ends = np.cumsum(self.nvec)
         self.size = int(self.nvec.sum())
+        self.least = int(np.asarray(start).reshape(-1)[0]) if self.size else 0
 
     def write(self, value: Any, rows: Tree, index: int) -> None:
         array = np.asarray(value)
@@ -223,6 +225,22 @@ class _OneHot:
         hot = [row[end - n : end].argmax() for n, end in zip(self.nvec, self.ends, strict=True)]
         value = (np.array(hot, np.int64) + self.start).astype(self.dtype).reshape(self.shape)
         return value[()] if self.shape == () else value
+
+
+class _OneChoice(_OneHot):
+    """One choice as a one-hot: the same, several times as fast."""
+
+    def write(self, value: Any, rows: Tree, index: int) -> None:
+        try:
+            choice = operator.index(value) - self.least
+        except TypeError:
+            return super().write(value, rows, index)
+        if not 0 <= choice < self.size:
+            raise EnvError(f"observation '{self.field}' is {value}, which its space does not hold")
+        row = rows[self.field][index]
+        row[:] = 0
+        row[choice] = 1
+        return None
 
 
 class _Sequence:
@@ -359,8 +377,9 @@ class _Plan:
             if np.dtype(space.dtype).itemsize <= 8:
                 return _Array(name, space.shape or (), space.dtype)
         elif isinstance(space, spaces.Discrete | spaces.MultiDiscrete):
-            nvec = space.n if isinstance(space, spaces.Discrete) else space.nvec
-            leaf = _OneHot(name, space.shape, space.start, nvec, space.dtype)
+            one = isinstance(space, spaces.Discrete)
+            kind, nvec = (_OneChoice, space.n) if one else (_OneHot, space.nvec)
+            leaf = kind(name, space.shape or (), space.start, nvec, space.dtype)
             if leaf.size <= MAX_ONE_HOT:
                 return leaf
             raise EnvError(
