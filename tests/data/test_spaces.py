@@ -180,6 +180,25 @@ def test_random_nests_come_back_exactly(data):
     assert space_from_json(space_to_json(space)) == space
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_random_nests_of_actions_come_back_exactly(data):
+    leaf = st.sampled_from([space for space in LEAVES if space is not LEAVES[10]])
+    nests = st.recursive(
+        leaf,
+        lambda part: (
+            st.lists(part, max_size=3).map(gs.Tuple)
+            | st.dictionaries(st.sampled_from("abcd"), part, max_size=3).map(gs.Dict)
+        ),
+        max_leaves=6,
+    )
+    space = data.draw(nests)
+    space.seed(data.draw(st.integers(0, 1000)))
+    codec, values = ActionCodec(space), [space.sample() for _ in range(3)]
+    actions = codec.fit(codec.encode_many(values))
+    assert all(map(same, values, codec.decode_many(actions)))
+
+
 @pytest.mark.parametrize(
     ("space", "expected"),
     [
