@@ -80,7 +80,7 @@ class Index:
         size, units = self.layout.dtype.itemsize, []
         query = "SELECT unit, length(data) FROM step WHERE episode = ? ORDER BY unit LIMIT ?"
         found = db.execute(query, (row.id, self.layout.rows + 1)).fetchall()
-        first = found[0][0] if found else 0
+        first = found[0][0] if found else row.length + 1
         if found != [(unit, size) for unit in range(first, row.length + 1)]:
             raise DemoError(f"episode {row.id}: the steps after its last chunk are damaged")
         query = "SELECT data FROM step WHERE episode = ? AND unit = ?"
