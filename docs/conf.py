@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sys
 from importlib.metadata import version as installed_version
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "understudy"
 author = "The understudy authors"
@@ -16,6 +16,7 @@ release = installed_version("understudy")
 version = release
 
 extensions = [
+    "markdown_docstrings",
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
@@ -29,11 +30,12 @@ exclude_patterns = ["_templates"]
 logging.getLogger("sphinx.sphinx.directives.other").addFilter(
     lambda record: "toctree glob pattern" not in str(record.msg)
 )
+# Names such as `type` are also fields of classes; which one a signature means is only a link.
+suppress_warnings = ["ref.python"]
 
 html_theme = "furo"
 html_title = f"understudy {release}"
 
-# Docstrings use single backticks for code, as Markdown does.
 default_role = "code"
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
@@ -46,23 +48,3 @@ autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 add_module_names = False
 python_use_unqualified_type_names = True
-
-
-def show_tables_as_written(
-    _app: Sphinx, _what: str, _name: str, _obj: object, _options: object, lines: list[str]
-) -> None:
-    """Makes literal blocks of Markdown tables: reStructuredText has another form for them."""
-    shown: list[str] = []
-    inside = False
-    for line in lines:
-        is_row = line.lstrip().startswith("|")
-        if is_row != inside:
-            shown += ["", "::", ""] if is_row else [""]
-        shown.append(f"    {line}" if is_row else line)
-        inside = is_row
-    lines[:] = shown
-
-
-def setup(app: Sphinx) -> None:
-    """Connects what this file adds to Sphinx."""
-    app.connect("autodoc-process-docstring", show_tables_as_written)
