@@ -19,7 +19,9 @@ from understudy.data.spec import Spec
 from understudy.errors import EnvError
 
 # A description may come from a file that we do not trust: bounds are made as whole arrays.
-_MAX_SIZE, _MAX_DEPTH = 2**26, 32
+_MAX_SIZE, _MAX_DEPTH = 2**24, 32
+# Older Gymnasium asserts where newer raises a ValueError.
+_MALFORMED = (KeyError, TypeError, ValueError, OverflowError, AttributeError, AssertionError)
 
 
 def spec_of(observation_space: Any, action_space: Any, *, max_entities: int = 32) -> Spec:
@@ -119,17 +121,34 @@ def build_space(description: Mapping[str, Any]) -> Any:
         EnvError: The description is not of a space.
     """
     try:
-        return _build(description, 0)
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        if (size := _size(description, 0)) > _MAX_SIZE:
+            raise ValueError(f"{size} numbers, more than {_MAX_SIZE}")
+        return _build(description)
+    except _MALFORMED as error:
         text = " ".join(str(error).split())
         raise EnvError(f"not the description of a space: {type(error).__name__}: {text}") from None
 
 
-def _build(described: Mapping[str, Any], depth: int) -> Any:
-    from gymnasium import spaces
-
+def _size(described: Mapping[str, Any], depth: int) -> int:
+    """How many numbers a space has bounds for, before any is made."""
     if depth > _MAX_DEPTH:
         raise ValueError(f"nested more than {_MAX_DEPTH} deep")
+    kind = described["type"]
+    if kind == "Box":
+        return abs(math.prod(described["shape"]))
+    if kind == "MultiBinary":
+        n = described["n"]
+        return abs(math.prod(n if isinstance(n, list) else [n]))
+    if kind == "Dict":
+        return sum(_size(part, depth + 1) for _, part in described["items"])
+    if kind == "Tuple":
+        return sum(_size(part, depth + 1) for part in described["items"])
+    return _size(described["feature"], depth + 1) if kind == "Sequence" else 0
+
+
+def _build(described: Mapping[str, Any]) -> Any:
+    from gymnasium import spaces
+
     kind = described["type"]
     if kind == "Box":
         return _build_box(described)
@@ -137,11 +156,11 @@ def _build(described: Mapping[str, Any], depth: int) -> Any:
         return _build_choices(kind, described)
     if kind == "Dict":
         # A list of pairs keeps its order, a mapping would be sorted.
-        return spaces.Dict([(key, _build(part, depth + 1)) for key, part in described["items"]])
+        return spaces.Dict([(key, _build(part)) for key, part in described["items"]])
     if kind == "Tuple":
-        return spaces.Tuple([_build(part, depth + 1) for part in described["items"]])
+        return spaces.Tuple([_build(part) for part in described["items"]])
     if kind == "Sequence":
-        feature = _build(described["feature"], depth + 1)
+        feature = _build(described["feature"])
         return spaces.Sequence(feature, stack=bool(described["stack"]))
     raise ValueError(f"unknown kind {kind!r}")
 
@@ -150,9 +169,7 @@ def _build_choices(kind: str, described: Mapping[str, Any]) -> Any:
     from gymnasium import spaces
 
     if kind == "MultiBinary":
-        n = described["n"]
-        _bounded(n if isinstance(n, list) else [n])
-        return spaces.MultiBinary(n)
+        return spaces.MultiBinary(described["n"])
     if kind == "Discrete":
         n, start = int(described["n"]), int(described["start"])
         return spaces.Discrete(n, start=start, **_dtype(described))
@@ -182,7 +199,6 @@ def _build_box(described: Mapping[str, Any]) -> Any:
     from gymnasium import spaces
 
     shape, dtype = tuple(described["shape"]), np.dtype(described["dtype"])
-    _bounded(shape)
     if dtype.kind not in "fiub":
         raise ValueError(f"a box of {dtype}")
     low, high = (_spread(described[side], shape, dtype) for side in ("low", "high"))
@@ -215,11 +231,6 @@ def _spread(values: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArra
 def _number(x: Any, dtype: np.dtype[Any]) -> Any:
     # Converted only where it is a float: an int64 does not survive that.
     return float(x) if dtype.kind == "f" else x
-
-
-def _bounded(shape: Any) -> None:
-    if math.prod(shape) > _MAX_SIZE:
-        raise ValueError(f"shape {list(shape)} is larger than {_MAX_SIZE} numbers")
 
 
 def _dtype(described: Mapping[str, Any]) -> dict[str, Any]:
