@@ -486,6 +486,10 @@ def test_description_says_type_default_and_doc_of_every_setting() -> None:
         "0.0003",
         "Adam's step size, at the start.",
     )
+    assert str(row) == (
+        "learner.learning_rate: 0.0003  (a number > 0, if learner.kind=ppo)\n"
+        "    Adam's step size, at the start."
+    )
     assert rows["learner.clip_range", ppo].default == "0.3"
     assert rows["learner.hidden", ppo].type == "a list of whole numbers >= 1, at least 1 long"
     assert rows["signals.<name>.strength", "signals.<name>.kind=gail"].doc == "How much it counts."

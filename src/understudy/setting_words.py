@@ -48,6 +48,11 @@ class Setting(NamedTuple):
     doc: str
     when: str = ""
 
+    def __str__(self) -> str:
+        only = f", if {self.when}" if self.when else ""
+        doc = f"\n    {self.doc}" if self.doc else ""
+        return f"{self.path}: {self.default}  ({self.type}{only}){doc}"
+
 
 def of(hint: Any) -> str:
     """What a type takes, such as `a number > 0`."""
