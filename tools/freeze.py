@@ -12,7 +12,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-import setup
+from torch_build import choose_torch, tested_torch
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADER = """\
@@ -44,7 +44,7 @@ def resolve(torch_version: str) -> str:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         python = Path(folder) / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
         pip = [str(python), "-m", "pip"]
-        for choice in setup.choose_torch(
+        for choice in choose_torch(
             torch_version, platform.system(), platform.machine(), gpu=False, override=""
         ):
             if subprocess.run([*pip, "install", "--quiet", choice]).returncode == 0:
@@ -58,7 +58,7 @@ def resolve(torch_version: str) -> str:
 def main(arguments: list[str]) -> int:
     """Writes the file; returns the exit code."""
     path = ROOT / "constraints.txt"
-    version = arguments[0] if arguments else setup.tested_torch(path.read_text())
+    version = arguments[0] if arguments else tested_torch(path.read_text())
     path.write_text(as_constraints(resolve(version)))
     print(f"{path.name}: {sum('==' in line for line in path.read_text().splitlines())} versions")
     return 0

@@ -23,26 +23,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from torch_build import choose_torch, fits, has_gpu, installed_torch, tested_torch
+from trouble import ROOM_FOR_PIP_BYTES, SetupError, disk_full, raise_known, unknown_failure
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 SUPPORTED = ((3, 11), (3, 12), (3, 13))
-ROOM_NEEDED = "about 1.5 GB, several more with the GPU libraries of torch"
-ROOM_FOR_PIP_BYTES = 50_000_000
 TALKATIVE_MEGABYTES = 20.0
-
-DISK_FULL = re.compile(r"No space left on device|not enough space on the disk|Disk quota exceeded")
-NO_NETWORK = re.compile(
-    r"name resolution|Name or service not known|getaddrinfo failed|nodename nor servname"
-    r"|NewConnectionError|Network is unreachable|Connection refused|ConnectionResetError"
-    r"|Connection aborted|ConnectTimeoutError|ReadTimeoutError|Read timed out|ProxyError"
-    r"|Max retries exceeded|SSLError|CERTIFICATE_VERIFY_FAILED|50[0-9] Server Error"
-)
-NOT_ALLOWED = re.compile(r"Permission denied|Read-only file system|Access is denied")
-
-
-class SetupError(Exception):
-    """A failure that the user can mend; its message is one or two sentences."""
 
 
 class Place(NamedTuple):
@@ -226,127 +214,6 @@ def is_ready(place: Place, stamp: dict[str, Any] | None, wanted: Wanted) -> bool
     )
 
 
-# torch ---------------------------------------------------------------------------------------
-
-
-def choose_torch(
-    version: str, system: str, machine: str, gpu: bool, override: str
-) -> tuple[str, ...]:
-    """The requirements to try, in order.
-
-    Args:
-        version: the tested version, such as `2.13.0`.
-        system: as `platform.system` says it.
-        machine: as `platform.machine` says it.
-        gpu: whether an NVIDIA GPU is present.
-        override: `cpu`, `cuda`, or empty for what suits the machine.
-    """
-    ordinary = "torch==" + version
-    # A local version cannot be met by a CUDA build; where none is offered, pip fails in seconds.
-    small_first = (ordinary + "+cpu", ordinary)
-    if override:
-        return small_first if override == "cpu" and system != "Darwin" else (ordinary,)
-    bare_linux = system == "Linux" and machine in ("x86_64", "AMD64") and not gpu
-    return small_first if bare_linux else (ordinary,)
-
-
-def has_gpu() -> bool:
-    """Whether an NVIDIA GPU and its driver answer."""
-    import subprocess
-
-    if os.path.exists("/dev/nvidiactl"):
-        return True
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return False
-    with suppress(OSError, subprocess.SubprocessError):
-        answer = subprocess.run(
-            [tool, "-L"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=20
-        )
-        return answer.returncode == 0 and answer.stdout.strip() != b""
-    return False
-
-
-def installed_torch(packages: Path) -> str | None:
-    """The version of torch in these site-packages, with its build: `2.13.0+cpu`; or None."""
-    for found in packages.glob("torch-*.dist-info"):
-        return found.name[len("torch-") : -len(".dist-info")]
-    return None
-
-
-def tested_torch(constraints: str) -> str:
-    """The version of torch that the constraints pin."""
-    found = re.search(r"^torch==([^\s+;]+)", constraints, re.MULTILINE)
-    if found is None:
-        raise SetupError("constraints.txt pins no torch; restore the file from the repository.")
-    return found.group(1)
-
-
-def fits(installed: str | None, version: str, override: str) -> bool:
-    """Whether the torch that is there will do: the tested version, of the build asked for."""
-    if installed is None or installed.partition("+")[0] != version:
-        return False
-    return not override or installed.endswith("+cpu") == (override == "cpu")
-
-
-def install_torch(place: Place, override: str, pip: Pip) -> str:
-    """Puts torch in before anything else can pull in a build of its own; returns its version."""
-    import platform
-
-    version = tested_torch((place.root / "constraints.txt").read_text(encoding="utf-8"))
-    installed = installed_torch(place.packages)
-    if installed is not None and fits(installed, version, override):
-        return installed
-    if installed is not None:
-        pip(["uninstall", "--yes", "torch"])
-    choices = choose_torch(version, platform.system(), platform.machine(), has_gpu(), override)
-    for choice in choices:
-        say(f"installing {choice}")
-        outcome = pip(["install", choice, "-c", "constraints.txt"])
-        if outcome.code == 0:
-            break
-        raise_known(outcome.text)
-        if choice == choices[-1] or "No matching distribution" not in outcome.text:
-            raise SetupError(unknown_failure(place, outcome.text))
-        say(
-            "no CPU build of torch is offered here; taking the ordinary one, some GB with its GPU "
-            "libraries (PIP_EXTRA_INDEX_URL may name PyTorch's index of CPU wheels)"
-        )
-    return installed_torch(place.packages) or version
-
-
-# Failures ------------------------------------------------------------------------------------
-
-
-def raise_known(text: str) -> None:
-    """Raises the sentence for a failure that pip's words tell, if they tell one."""
-    if DISK_FULL.search(text):
-        raise SetupError(disk_full())
-    if NO_NETWORK.search(text):
-        raise SetupError(
-            "the package registry cannot be reached. Check the network (and, where there is one, "
-            "the proxy or pip's own settings), then run this again; it goes on where it stopped."
-        )
-    denied = NOT_ALLOWED.search(text)
-    if denied:
-        raise SetupError(f"pip was not allowed to write ({denied.group(0)}) into .venv.")
-
-
-def disk_full() -> str:
-    """The sentence for a disk that is full."""
-    return (
-        f"the disk is full: set-up needs {ROOM_NEEDED}, here and while it unpacks in the temporary "
-        "folder (TMPDIR names another). Make room and run this again."
-    )
-
-
-def unknown_failure(place: Place, text: str) -> str:
-    """What pip itself said was wrong, and where the rest is."""
-    errors = [line.strip() for line in text.splitlines() if line.startswith("ERROR:")]
-    said = "\n  ".join(errors[-4:] or text.strip().splitlines()[-4:])
-    return f"pip failed:\n  {said}\nAll that it said is in {place.log}."
-
-
 # Doing it ------------------------------------------------------------------------------------
 
 
@@ -501,6 +368,32 @@ def drop_half_installed(packages: Path) -> list[str]:
     return dropped
 
 
+def install_torch(place: Place, override: str, pip: Pip) -> str:
+    """Puts torch in before anything else can pull in a build of its own; returns its version."""
+    import platform
+
+    version = tested_torch((place.root / "constraints.txt").read_text(encoding="utf-8"))
+    installed = installed_torch(place.packages)
+    if installed is not None and fits(installed, version, override):
+        return installed
+    if installed is not None:
+        pip(["uninstall", "--yes", "torch"])
+    choices = choose_torch(version, platform.system(), platform.machine(), has_gpu(), override)
+    for choice in choices:
+        say(f"installing {choice}")
+        outcome = pip(["install", choice, "-c", "constraints.txt"])
+        if outcome.code == 0:
+            break
+        raise_known(outcome.text)
+        if choice == choices[-1] or "No matching distribution" not in outcome.text:
+            raise SetupError(unknown_failure(place.log, outcome.text))
+        say(
+            "no CPU build of torch is offered here; taking the ordinary one, some GB with its GPU "
+            "libraries (PIP_EXTRA_INDEX_URL may name PyTorch's index of CPU wheels)"
+        )
+    return installed_torch(place.packages) or version
+
+
 def install(place: Place, wanted: Wanted, pip: Pip) -> None:
     """Installs what is wanted into a virtual environment that stands, and stamps it."""
     stamp = read_stamp(place) or {}
@@ -515,7 +408,7 @@ def install(place: Place, wanted: Wanted, pip: Pip) -> None:
     outcome = pip(["install", "torch==" + version, "-c", "constraints.txt", "-e", target])
     if outcome.code != 0:
         raise_known(outcome.text)
-        raise SetupError(unknown_failure(place, outcome.text))
+        raise SetupError(unknown_failure(place.log, outcome.text))
     write_stamp(place, phase="ready", key=wanted.key, extras=extras, torch=wanted.torch)
 
 

@@ -13,7 +13,7 @@ import venv
 import zipfile
 from pathlib import Path
 
-import setup
+from torch_build import choose_torch, tested_torch
 
 ROOT = Path(__file__).resolve().parent.parent
 EXPECTED = ("understudy/__init__.py", "understudy/py.typed", "understudy/cli.py")
@@ -30,9 +30,9 @@ def install(python: Path, wheel: Path) -> None:
     """Installs torch, then the wheel, with the tested versions."""
     constraints = ROOT / "constraints.txt"
     pip = [str(python), "-m", "pip", "install", "--quiet", "-c", str(constraints)]
-    version = setup.tested_torch(constraints.read_text())
+    version = tested_torch(constraints.read_text())
     machine = (platform.system(), platform.machine())
-    for choice in setup.choose_torch(version, *machine, gpu=False, override=""):
+    for choice in choose_torch(version, *machine, gpu=False, override=""):
         if subprocess.run([*pip, choice]).returncode == 0:
             break
     subprocess.run([*pip, f"torch=={version}", str(wheel)], check=True)
