@@ -1,0 +1,274 @@
+"""The door through which demonstrations come in, whatever they are.
+
+What a file is follows from its content, never from its name. A new format is one more line in
+`FORMATS`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from understudy.data.demos import Demos, join
+from understudy.data.formats import expert_npz, imitation_npz, mlagents
+from understudy.data.formats.mlagents.reader import ALIGNMENTS, Alignment
+from understudy.data.formats.npz import NPY_MAGIC, ZIP_MAGIC, Npz
+from understudy.data.formats.refusal import plain, refusal
+from understudy.data.spec import Spec
+from understudy.errors import DemoError
+
+HEAD_BYTES = 4096
+KNOWN = (
+    "an understudy recording, an ML-Agents .demo, a Stable-Baselines expert .npz or an old "
+    "imitation .npz"
+)
+_ARRAYS = (
+    "save it where it was made as an .npz with the arrays obs, actions, rewards and episode_starts"
+)
+
+
+class Look(NamedTuple):
+    """What is seen of a file before it is read.
+
+    Attributes:
+        head: Its first bytes.
+        names: The members of a zip file, without `.npy`; empty for others.
+    """
+
+    head: bytes
+    names: tuple[str, ...]
+
+
+class Format(NamedTuple):
+    """A kind of demonstration file.
+
+    Attributes:
+        name: For people.
+        recognizes: Whether a file is of this kind.
+        read: Reads a file: its path, how to align actions where the format leaves a choice, and
+            the spec it should fit or None.
+    """
+
+    name: str
+    recognizes: Callable[[Look], bool]
+    read: Callable[[Path, Alignment, Spec | None], Demos]
+
+
+def load_demos(
+    source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    alignment: Alignment = "auto",
+    spec: Spec | None = None,
+) -> Demos:
+    """Demonstrations from a file, several files, or the files in a folder.
+
+    Args:
+        source: A file; a folder, whose demonstration files are taken in the order of their names
+            and whose other files are passed over; or a sequence of these.
+        alignment: Which record of an ML-Agents file holds the action taken at a record:
+            `next_record`, `same_record`, or `auto` to find out.
+        spec: What is seen and done, where it is known, as from an environment: files that do not
+            say it themselves are read accordingly, all others must fit it.
+
+    Raises:
+        DemoError: There is nothing to read, or something cannot be read, is not supported, or does
+            not fit. The message is one line and names the file.
+
+    Example:
+        >>> load_demos("nowhere.demo")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        understudy.errors.DemoError: nowhere.demo: there is no such file or folder; expected ...
+    """
+    if alignment not in ALIGNMENTS:
+        raise DemoError(f"alignment={alignment!r}: expected one of {', '.join(ALIGNMENTS)}")
+    sources = [source] if isinstance(source, str | os.PathLike) else list(source)
+    if not sources:
+        raise DemoError("no demonstrations were given")
+    found: list[tuple[Path, Format]] = []
+    for path in map(Path, sources):
+        found += _in_folder(path) if path.is_dir() else [(path, _format_of(path))]
+    return join([_read(path, kind, alignment, spec) for path, kind in found])
+
+
+def _read(path: Path, kind: Format, alignment: Alignment, spec: Spec | None) -> Demos:
+    try:
+        demos = kind.read(path, alignment, spec)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    except MemoryError:
+        raise refusal(path, None, "more than fits into memory", "a smaller file") from None
+    if spec is not None and (difference := spec.difference(demos.spec)):
+        raise refusal(path, None, f"not what the given spec says: {difference}", "a file that fits")
+    return demos
+
+
+def _in_folder(folder: Path) -> list[tuple[Path, Format]]:
+    for marks, what in _FOREIGN_FOLDERS:
+        if all((folder / mark).exists() for mark in marks):
+            raise refusal(folder, None, what, f"{KNOWN}; {_ARRAYS}")
+    try:
+        files = sorted(path for path in folder.iterdir() if path.is_file())
+    except OSError as error:
+        raise _unreadable(folder, error) from None
+    found: list[tuple[Path, Format]] = []
+    for path in files:
+        kind = _recognize(_look(path)) if path.stat().st_size else None
+        if kind is not None:
+            found.append((path, kind))
+        elif path.suffix == ".demo":
+            # A name makes nothing a demonstration, but one that claims to be is not passed over.
+            _format_of(path)
+    if not found:
+        names = ", ".join(path.name for path in files[:8]) + (", ..." if len(files) > 8 else "")
+        raise refusal(
+            folder, None, f"a folder without demonstrations (it holds {names or 'no file'})", KNOWN
+        )
+    return found
+
+
+def _format_of(path: Path) -> Format:
+    """The format of a file.
+
+    Raises:
+        DemoError: It cannot be read, or is something else; says what.
+    """
+    look = _look(path)
+    if not look.head:
+        raise refusal(path, 0, "an empty file", KNOWN)
+    if kind := _recognize(look):
+        return kind
+    for recognizes, what, advice in _FOREIGN:
+        if recognizes(look):
+            raise refusal(path, 0, what, f"{KNOWN}; {advice}")
+    raise refusal(path, 0, f"the bytes {look.head[:8].hex(' ')}, which begin no known file", KNOWN)
+
+
+def _recognize(look: Look) -> Format | None:
+    return next((kind for kind in FORMATS if kind.recognizes(look)), None)
+
+
+def _look(path: Path) -> Look:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe or a device would be waited for
+            raise refusal(path, None, "neither a file nor a folder", KNOWN)
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+        if not head.startswith(ZIP_MAGIC):
+            return Look(head, ())
+        with Npz(path) as zipped:
+            return Look(head, zipped.names)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    except ValueError:
+        raise refusal(path, None, "a name with a zero byte", "a path") from None
+
+
+def _unreadable(path: Path, error: OSError) -> DemoError:
+    if isinstance(error, FileNotFoundError):
+        return refusal(path, None, "there is no such file or folder", KNOWN)
+    reason = plain(error.strerror or type(error).__name__).lower()
+    return refusal(path, None, f"it cannot be read ({reason})", "a readable file")
+
+
+def _recognizes_native(look: Look) -> bool:
+    from understudy.data.formats import native
+
+    return native.recognizes(look.head)
+
+
+def _read_native(path: Path, alignment: Alignment, spec: Spec | None) -> Demos:
+    from understudy.data.formats import native
+
+    return native.read_demos(path)
+
+
+def _read_mlagents(path: Path, alignment: Alignment, spec: Spec | None) -> Demos:
+    return mlagents.read(path, alignment=alignment)
+
+
+def _read_expert(path: Path, alignment: Alignment, spec: Spec | None) -> Demos:
+    return expert_npz.read(path, spec=spec)
+
+
+def _read_imitation(path: Path, alignment: Alignment, spec: Spec | None) -> Demos:
+    return imitation_npz.read(path, spec=spec)
+
+
+FORMATS = (
+    Format("understudy", _recognizes_native, _read_native),
+    Format("stable-baselines expert", lambda look: expert_npz.recognizes(look.names), _read_expert),
+    Format("imitation", lambda look: imitation_npz.recognizes(look.names), _read_imitation),
+    # Last, because it has no magic number.
+    Format("mlagents", lambda look: mlagents.recognizes(look.head), _read_mlagents),
+)
+
+
+def _starts(*magics: bytes) -> Callable[[Look], bool]:
+    return lambda look: look.head.startswith(magics)
+
+
+def _holds(*names: str) -> Callable[[Look], bool]:
+    return lambda look: any(name.endswith(names) for name in look.names)
+
+
+_PICKLE = re.compile(
+    rb"\x80[\x02-\x05](\x95|[\]}(NcX\x8c\x8a])|\(([ld]p|c)|[\]}]q|c[\w.]+\n[\w.]+\n"
+)
+_FOREIGN: tuple[tuple[Callable[[Look], bool], str, str], ...] = (
+    (
+        lambda look: _PICKLE.match(look.head) is not None,
+        "a Python pickle, which could run any code and is never opened",
+        _ARRAYS,
+    ),
+    (
+        _holds("data.pkl", ".pth"),
+        "a PyTorch or Stable-Baselines3 model or data file, which holds pickles",
+        _ARRAYS,
+    ),
+    (
+        _starts(b"\x89HDF\r\n\x1a\n"),
+        "an HDF5 file (such as of Minari, robomimic or d3rlpy), not supported yet",
+        _ARRAYS,
+    ),
+    (
+        _starts(b"PAR1", b"ARROW1", b"FEA1", b"\xff\xff\xff\xff"),
+        "an Arrow or Parquet file (such as of LeRobot or Hugging Face), not supported yet",
+        _ARRAYS,
+    ),
+    (
+        _starts(NPY_MAGIC),
+        "a single numpy array",
+        "put obs, actions, rewards and episode_starts into one .npz",
+    ),
+    (
+        _starts(b"version https://git-lfs"),
+        "a Git LFS pointer instead of the file",
+        "fetch it with: git lfs pull",
+    ),
+    (_starts(b"SQLite format 3\0"), "a database of something else", "record it again"),
+    (
+        lambda look: bool(look.names),
+        "a zip file without the arrays of a demonstration",
+        "unpack it if demonstrations are in it",
+    ),
+    (
+        _starts(b"\x1f\x8b", b"\xfd7zXZ", b"BZh", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf", b"Rar!"),
+        "a compressed file",
+        "unpack it first",
+    ),
+    (
+        lambda look: look.head[257:262] == b"ustar",
+        "a tar archive",
+        "unpack it first",
+    ),
+)
+_FOREIGN_FOLDERS: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("dataset_info.json", "state.json"), "a Hugging Face data set folder, not supported yet"),
+    (("meta/info.json",), "a LeRobot data set folder, not supported yet"),
+    (("data/main_data.hdf5",), "a Minari data set folder, not supported yet"),
+    (("data/metadata.json",), "a Minari data set folder, not supported yet"),
+)
