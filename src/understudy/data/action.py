@@ -36,7 +36,9 @@ class Action(NamedTuple):
     @classmethod
     def stack(cls, actions: list[Action]) -> Action:
         """One leading axis over several actions."""
-        return cls(np.stack([a.continuous for a in actions]), np.stack([a.discrete for a in actions]))
+        return cls(
+            np.stack([a.continuous for a in actions]), np.stack([a.discrete for a in actions])
+        )
 
     @classmethod
     def join(cls, actions: list[Action]) -> Action:

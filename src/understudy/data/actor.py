@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,12 @@ class Actor(Protocol):
 
     Attributes:
         acted_by: What to write into a recording about the steps it chose.
+        proposed: What it meant by the last `act`, `[n, ...]`, if that is not what it did (somebody
+            or something disturbed it on the way); None if it did what it meant.
     """
 
     acted_by: ActedBy
+    proposed: Action | None
 
     def start(self, slots: int) -> Tree:
         """Memory for `slots` slots: named arrays `[slots, ...]`, `{}` without memory."""
@@ -33,7 +37,8 @@ class Actor(Protocol):
             fresh: `[n]` whether this observation begins an episode (the memory is then forgotten).
 
         Returns:
-            The actions `[n, ...]` in the environment's units, and the memory afterwards.
+            The actions `[n, ...]` in the environment's units, and the memory afterwards; in arrays
+            that later calls leave alone.
         """
         ...
 
@@ -45,8 +50,12 @@ class Fixed:
         `Fixed(lambda obs: Action.zeros(spec.action, len(obs["obs"])))`
     """
 
-    def __init__(self, choose: Any, acted_by: ActedBy = ActedBy.SCRIPT) -> None:
-        """Args: choose: `obs -> Action`, over slots. acted_by: for recordings."""
+    proposed: Action | None = None
+
+    def __init__(
+        self, choose: Callable[[Tree], Action], acted_by: ActedBy = ActedBy.SCRIPT
+    ) -> None:
+        """Args: choose: named arrays `[n, ...]` to actions `[n, ...]`. acted_by: for recordings."""
         self.choose = choose
         self.acted_by = acted_by
 

@@ -15,11 +15,15 @@ class EpisodeBuilder:
     """Collects one agent's steps in memory."""
 
     def __init__(self, spec: Spec, obs: Tree, **facts: Any) -> None:
-        """Args: spec: what is seen and done. obs: what is seen first, without a time axis (copied).
-        facts: other fields of `Episode`, such as `seed`.
+        """Begin an episode.
+
+        Args:
+            spec: What is seen and done.
+            obs: What is seen first, without a time axis; copied.
+            facts: Other fields of `Episode`, such as `seed`.
         """
         self.spec, self.facts = spec, facts
-        self._obs = [{name: np.array(x) for name, x in obs.items()}]
+        self._obs = [_obs_copy(obs)]
         self._actions: list[Action] = []
         self._proposed: list[Action | None] = []
         self._rewards: list[float] = []
@@ -38,11 +42,11 @@ class EpisodeBuilder:
         acted_by: ActedBy = ActedBy.UNKNOWN,
     ) -> None:
         """What was executed, what was received, what was seen then; all copied."""
-        self._actions.append(Action(np.array(action.continuous), np.array(action.discrete)))
-        self._proposed.append(proposed)
+        self._actions.append(_action_copy(action))
+        self._proposed.append(None if proposed is None else _action_copy(proposed))
         self._rewards.append(reward)
         self._acted_by.append(acted_by)
-        self._obs.append({name: np.array(x) for name, x in obs.items()})
+        self._obs.append(_obs_copy(obs))
 
     def end(self, end: End) -> Episode:
         """The episode."""
@@ -58,3 +62,11 @@ class EpisodeBuilder:
             acted_by=np.array(self._acted_by, np.uint8),
             **self.facts,
         )
+
+
+def _obs_copy(obs: Tree) -> Tree:
+    return {name: np.array(x) for name, x in obs.items()}
+
+
+def _action_copy(action: Action) -> Action:
+    return Action(np.array(action.continuous), np.array(action.discrete))

@@ -160,7 +160,8 @@ class Rows:
             action.discrete[start:end] = episode.meant.discrete
             if episode.reward is not None:
                 reward[start:end] = episode.reward
-        return cls(obs, action, reward, acted, fresh, np.repeat(np.arange(len(lengths)), lengths + 1))
+        which = np.repeat(np.arange(len(lengths)), lengths + 1)
+        return cls(obs, action, reward, acted, fresh, which)
 
 
 def join(demos: Sequence[Demos]) -> Demos:

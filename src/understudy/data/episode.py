@@ -117,9 +117,7 @@ def check_episode(episode: Episode, spec: Spec, where: str = "") -> Episode:
     steps = len(episode)
     fields = spec.fields
     if set(episode.obs) != set(fields):
-        raise DemoError(
-            f"{where}: observations {sorted(episode.obs)}, expected {sorted(fields)}"
-        )
+        raise DemoError(f"{where}: observations {sorted(episode.obs)}, expected {sorted(fields)}")
     for name, (shape, dtype) in fields.items():
         array = episode.obs[name]
         _shape(where, f"observation '{name}'", array, (steps + 1, *shape), dtype)
@@ -139,9 +137,7 @@ def empty_obs(spec: Spec, *lead: int) -> Tree:
     return {name: np.zeros((*lead, *f.shape), f.dtype) for name, f in spec.fields.items()}
 
 
-def pad_entities(
-    obs: Obs, name: str, lists: list[NDArray[Any]], where: str = ""
-) -> Tree:
+def pad_entities(obs: Obs, name: str, lists: list[NDArray[Any]], where: str = "") -> Tree:
     """Lists of entities `[n, D]` of different lengths as one array `[T, N, D]` and who is there.
 
     Raises:

@@ -60,6 +60,11 @@ class Obs:
         """How many numbers one observation has."""
         return math.prod(self.shape)
 
+    @property
+    def layout(self) -> str:
+        """Of an image: the dtype that is stored, and where its channels are."""
+        return f"{self.dtype}, channels {'first' if self.channels_first else 'last'}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionSpec:
@@ -87,6 +92,8 @@ class ActionSpec:
                 f"{self.continuous} continuous actions with {len(self.low)} low and "
                 f"{len(self.high)} high bounds"
             )
+        if not all(a <= b for a, b in zip(self.low, self.high, strict=True)):
+            raise ValueError(f"low {self.low} is not below high {self.high}")
         if any(n < 1 for n in self.branches):
             raise ValueError(f"branches {self.branches}: every branch needs a choice")
 
@@ -163,10 +170,10 @@ class Spec:
         Raises:
             ValueError, TypeError, KeyError: The data is not what `to_json` writes.
         """
-        obs = {
-            name: Obs(**{**value, "shape": tuple(value["shape"])})
-            for name, value in data["obs"].items()
-        }
+        obs: dict[str, Obs] = {}
+        for name, value in data["obs"].items():
+            known: dict[str, Any] = {**value, "shape": tuple(value["shape"])}
+            obs[name] = Obs(**known)
         action = dict(data["action"])
         for key in ("low", "high"):
             action[key] = tuple(float(x) for x in action[key])
@@ -184,10 +191,15 @@ class Spec:
     def __hash__(self) -> int:
         return hash(json.dumps(self.to_json(), sort_keys=True))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Read-only mappings cannot be pickled, and worker processes are told their spec.
+        return Spec.from_json, (self.to_json(),)
+
     def difference(self, other: Spec) -> str | None:
         """In words, how `other` differs in what is seen or done; None if it does not.
 
-        Bounds and spaces are not compared: a recording without bounds fits a bounded task.
+        Bounds and spaces are not compared: a recording without bounds fits a bounded task. Nor are
+        dtypes, but for images: bytes are divided by 255 before networks see them.
         """
         for name in [*self.obs, *(n for n in other.obs if n not in self.obs)]:
             mine, theirs = self.obs.get(name), other.obs.get(name)
@@ -199,6 +211,8 @@ class Spec:
                     f"observation '{name}' is {mine.kind} {list(mine.shape)} here and "
                     f"{theirs.kind} {list(theirs.shape)} there"
                 )
+            if mine.kind == "image" and mine.layout != theirs.layout:
+                return f"image '{name}' is {mine.layout} here and {theirs.layout} there"
         mine, theirs = self.action, other.action
         if mine.continuous != theirs.continuous:
             return f"{mine.continuous} continuous actions here and {theirs.continuous} there"

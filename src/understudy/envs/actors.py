@@ -19,10 +19,12 @@ class RandomActor:
 
     Attributes:
         acted_by: `RANDOM`.
+        proposed: None.
         spec: What it does.
     """
 
     acted_by = ActedBy.RANDOM
+    proposed: Action | None = None
 
     def __init__(self, spec: Spec, seed: int = 0) -> None:
         """Args: spec: what is seen and done. seed: of the chance."""

@@ -14,6 +14,7 @@ class ModelActor:
     """Acts as a model says. See `understudy.data.actor.Actor`."""
 
     acted_by = ActedBy.POLICY
+    proposed: Action | None = None
 
     def __init__(self, model: Model, rng: np.random.Generator | None = None) -> None:
         """Args: model: who is asked. rng: draws actions; None takes the most likely ones."""
