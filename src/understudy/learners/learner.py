@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, SupportsFloat
 
 from understudy.data.batch import Batch
@@ -40,9 +40,12 @@ class Lazy:
 
     __slots__ = ("_work",)
 
-    def __init__(self, work: Any) -> None:
+    def __init__(self, work: Callable[[], float]) -> None:
         """Args: work: a function without arguments."""
         self._work = work
 
     def __float__(self) -> float:
         return float(self._work())
+
+    def __repr__(self) -> str:
+        return f"Lazy({float(self)})"

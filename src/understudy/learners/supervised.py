@@ -37,19 +37,28 @@ class SupervisedConfig:
     max_grad_norm: Annotated[float, Gt(0)] = 1.0
     """A longer gradient is cut to this length."""
     average: Annotated[float, Ge(0), Lt(1)] = 0.99
-    """The policy that is kept is a moving average of the weights which forgets this slowly per update;
-    0 keeps the weights themselves."""
+    """The policy that is kept is a moving average of the weights that keeps this much of itself per
+    update (at the start less: there it is the plain mean); 0 keeps the weights themselves."""
 
 
 class Supervised:
-    """A learner that has terms and no signals. See `Learner`."""
+    """A learner that has terms and no signals. See `Learner`.
 
-    def __init__(self, model: Model, terms: Mapping[str, LossTerm], config: SupervisedConfig) -> None:
+    Attributes:
+        model: What learns; its own weights are the learning ones.
+        terms: What it learns from, by name.
+        config: How it moves.
+        optimizer: Moves the weights.
+        average: `[P]` the weights that are kept: a moving average of the learning ones.
+        num_updates: How many so far.
+    """
+
+    def __init__(
+        self, model: Model, terms: Mapping[str, LossTerm], config: SupervisedConfig
+    ) -> None:
         """Args: model: what learns. terms: what it learns from. config: how it moves."""
         self.model, self.terms, self.config = model, terms, config
-        self.optimizer = Adam(
-            model.flat, max_norm=config.max_grad_norm, decay=config.weight_decay
-        )
+        self.optimizer = Adam(model.flat, max_norm=config.max_grad_norm, decay=config.weight_decay)
         self.average = model.flat.value.copy()
         self._spare = np.empty_like(self.average)
         self.num_updates = 0
@@ -65,8 +74,7 @@ class Supervised:
         learning_rate = scheduled(c.learning_rate, c.schedule, progress)
         self.optimizer.step(learning_rate)
         self.num_updates += 1
-        if c.average:
-            self._follow(min(c.average, 1 - 1 / self.num_updates))
+        self._follow(min(c.average, 1 - 1 / self.num_updates))
         return {
             "loss": Lazy(lambda: total.value),
             "learning_rate": learning_rate,
@@ -74,16 +82,16 @@ class Supervised:
         }
 
     def _follow(self, keep: float) -> None:
+        if keep == 0:
+            np.copyto(self.average, self.model.flat.value)
+            return
         np.subtract(self.model.flat.value, self.average, out=self._spare)
         self._spare *= F32(1 - keep)
         self.average += self._spare
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Inside, the model has the weights that are kept: the moving average, if there is one."""
-        if not self.config.average:
-            yield
-            return
+        """Inside, the model has the weights that are kept."""
         value = self.model.flat.value
         learning = value.copy()
         value[:] = self.average
@@ -94,7 +102,7 @@ class Supervised:
 
     @property
     def finite(self) -> bool:
-        """Whether every weight is a number."""
+        """Whether every weight is a finite number, and their squares add up to one."""
         return math.isfinite(float(np.dot(self.model.flat.value, self.model.flat.value)))
 
     def state_dict(self) -> dict[str, Any]:

@@ -21,8 +21,8 @@ class CloneConfig:
     """How closely to do what was shown."""
 
     loss: Literal["likelihood", "squared_error"] = "squared_error"
-    """What is least where continuous actions fit: negative log-likelihood, or squared error (which a
-    single precise dimension cannot drown). Choices always have their likelihood."""
+    """What is least where continuous actions fit: negative log-likelihood, or squared error, in
+    which no single precise dimension drowns the others. Choices always have their likelihood."""
     weight: Annotated[float, Ge(0)] = 1.0
     """How much the term counts at the start."""
     schedule: Shape = "constant"
