@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from understudy.data.demos import Demos, Rows
 from understudy.data.episode import End, Episode
 from understudy.data.spec import ActionSpec, Spec
-from understudy.errors import DemoError
+from understudy.errors import CheckpointError, DemoError
 from understudy.learners.supervised import Supervised, SupervisedConfig
 from understudy.nets.model import Model, NetConfig, make_model
 from understudy.ops.product import Product
@@ -58,6 +58,9 @@ class BCConfig:
     """Updates in all."""
     best: Annotated[float, Gt(0), Le(1)] = 1.0
     """Learn from this share of the episodes only, the best by return."""
+    weights: Literal["last", "best"] = "last"
+    """Which weights the policy keeps: the last, or those that were likest on held-out episodes. A
+    few held-out episodes are a poor guide to which policy does the task better."""
     net: NetConfig = field(default_factory=NetConfig)
     """What the policy looks like."""
     learner: SupervisedConfig = field(default_factory=SupervisedConfig)
@@ -97,8 +100,13 @@ class Cloning:
     """
 
     def __init__(self, spec: Spec, demos: Demos, config: BCConfig, note: Note) -> None:
-        """Args: spec: of the environment, or of the demonstrations where there is none. demos: what
-        was shown. config: the settings. note: takes lines for the log.
+        """Make everything that the run needs.
+
+        Args:
+            spec: Of the environment, or of the demonstrations where there is none.
+            demos: What was shown.
+            config: The settings.
+            note: Takes lines for the log.
 
         Raises:
             DemoError: The demonstrations do not fit the spec, or are empty.
@@ -121,11 +129,10 @@ class Cloning:
         self.source = Offline(learned, self.model, config.source, for_order)
         self.progress = Progress(config.steps)
         self.log = Log(note, config.keep.log_every)
-        self.held_out = (
-            HeldOut(self.learner, self.split.held, config.held_out, note)
-            if self.split.held is not None
-            else None
-        )
+        self.held_out: HeldOut | None = None
+        if self.split.held is not None:
+            looks = _in_whole_turns(config.held_out, config.source.turn)
+            self.held_out = HeldOut(self.learner, self.split.held, looks, note)
 
     @property
     def parts(self) -> dict[str, Stateful]:
@@ -139,20 +146,38 @@ class Cloning:
             **held,
         }
 
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the run's future depends on, by part."""
+        return {name: part.state_dict() for name, part in self.parts.items()}
+
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a checkpoint's state, to the same end as without the stop."""
+        """Go on from a checkpoint's state, to the same end as without the stop.
+
+        Raises:
+            CheckpointError: It is the state of a run with other parts.
+        """
+        if set(state) != set(self.parts):
+            raise CheckpointError(
+                f"the checkpoint is of a run made of {', '.join(sorted(state))}; this one is made "
+                f"of {', '.join(sorted(self.parts))}: are the settings the same?"
+            )
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
 
     def learn(self, keeper: Keeper | None = None, watchers: tuple[Watcher, ...] = ()) -> float:
         """Go on to the end, or until somebody stops it.
 
+        Args:
+            keeper: Writes checkpoints.
+            watchers: Others who look; they may stop the run.
+
         Returns:
             CPU-seconds that it took.
         """
         looks: list[Watcher] = [Sentry(self.learner)]
         looks += [] if self.held_out is None else [self.held_out]
-        looks += [self.log, *([] if keeper is None else [keeper]), *watchers]
+        # The keeper last: it saves at the end, which any of the others may have called.
+        looks += [self.log, *watchers, *([] if keeper is None else [keeper])]
         start = time.process_time()
         learn(Run({"agent": Behavior(self.source, self.learner)}, self.progress, looks))
         return time.process_time() - start
@@ -160,12 +185,13 @@ class Cloning:
     def use(self, which: Literal["best", "last"]) -> None:
         """Give the model the weights of the `best` look at held-out episodes, or the `last` ones.
 
-        Learning cannot go on from here: what was learned since is overwritten.
+        Learning cannot go on from here: the learning weights are overwritten. Where nothing was
+        looked at yet, the last are the best.
         """
-        if which == "best" and self.held_out is not None:
-            self.model.flat.value[:] = self.held_out.best_weights
-        elif self.config.learner.average:
-            self.model.flat.value[:] = self.learner.average
+        weights = self.learner.average
+        if which == "best" and self.held_out is not None and self.held_out.best_step:
+            weights = self.held_out.best_weights
+        self.model.flat.value[:] = weights
 
     def policy(self, facts: Mapping[str, Any]) -> Policy:
         """The model as a policy, with its present weights."""
@@ -178,19 +204,24 @@ class Cloning:
         return report(self.model, self.split.learned, self.split.held)
 
 
+def _in_whole_turns(config: HeldOutConfig, turn: int) -> HeldOutConfig:
+    """Looks where turns end, so that an interruption in the middle of one adds none."""
+    return replace(config, every=-(-config.every // turn) * turn)
+
+
 def action_units(
     action: ActionSpec, rows: Rows
 ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
     """`[C]` center and scale of coded actions: bounds where they are finite, else what was shown.
 
-    A number that was never varied keeps scale 1.
+    A number that was never varied keeps scale 1; what only rounding varies counts as that.
     """
     by_bounds = Product(action)
     finite = np.isfinite(action.low) & np.isfinite(action.high)
     shown = rows.action.continuous[rows.acted].astype(np.float64)
-    std = shown.std(0)
+    std, size = shown.std(0), np.abs(shown).max(0, initial=0)
     center = np.where(finite, by_bounds.center, shown.mean(0))
-    scale = np.where(finite, by_bounds.scale, np.where(std > 0, std, 1))
+    scale = np.where(finite, by_bounds.scale, np.where(std > 1e-6 * size, std, 1))
     return center.astype(np.float32), scale.astype(np.float32)
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.data.actor import Actor
-from understudy.envs.env import Env, one
+from understudy.envs.env import Env
 from understudy.ops.statistics import bootstrap_interval, iqm
-from understudy.run.rollouts import turns
+from understudy.run.rollouts import only_behavior, quotas, turns
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +35,7 @@ class Evaluation:
         return float(iqm(self.returns))
 
     def summary(self) -> dict[str, Any]:
-        """Episodes, mean, iqm with its 95% bootstrap interval, spread and length, as JSON values."""
+        """Episodes, mean, iqm with its 95% bootstrap interval, spread, length; as JSON values."""
         low, high = bootstrap_interval(self.returns, np.random.default_rng(0))
         return {
             "episodes": len(self),
@@ -54,34 +54,40 @@ class Evaluation:
 def play(env: Env, actor: Actor, episodes: int, seed: int) -> Evaluation:
     """Play a fixed number of episodes in every slot, and say what they brought.
 
-    Counting the first episodes to finish, from whichever slot, would favor short ones.
-
     Args:
         env: Has one behavior.
         actor: Who plays it.
         episodes: How many in all; slots differ by one at most.
         seed: Of the environment. The same seed shows every actor the same starts.
+
+    Raises:
+        ValueError: Not even one episode was asked for.
+        EnvError: The environment has several behaviors, or fails.
     """
-    behavior = next(iter(env.behaviors))
+    if episodes < 1:
+        raise ValueError(f"episodes={episodes}: expected at least 1")
+    behavior = only_behavior(env)
     slots = env.slots[behavior]
-    quota = np.full(slots, episodes // slots)
-    quota[: episodes % slots] += 1
-    returns: list[list[float]] = [[] for _ in range(slots)]
-    lengths: list[list[int]] = [[] for _ in range(slots)]
+    left = quotas(episodes, slots)
+    finished: list[tuple[int, float, int]] = []  # slot, return, length
     total, steps = np.zeros(slots), np.zeros(slots, np.int64)
     for turn in turns(env, {behavior: actor}, seed):
-        moment = one(turn.moments)
+        moment = turn.moments.get(behavior)
+        if moment is None:
+            continue
         s = moment.slots
         total[s] += moment.reward
         steps[s] += ~moment.fresh
         for i in s[moment.ended]:
-            if len(returns[i]) < quota[i]:
-                returns[i].append(float(total[i]))
-                lengths[i].append(int(steps[i]))
+            if left[i]:
+                left[i] -= 1
+                finished.append((int(i), float(total[i]), int(steps[i])))
             total[i] = steps[i] = 0
-        if all(len(r) >= q for r, q in zip(returns, quota, strict=True)):
+        if not left.any():
             break
+    # By slot and time, so that the order does not depend on how long others took.
+    finished.sort(key=lambda episode: episode[0])
     return Evaluation(
-        np.array([x for slot in returns for x in slot], np.float64),
-        np.array([x for slot in lengths for x in slot], np.int64),
+        np.array([return_ for _, return_, _ in finished], np.float64),
+        np.array([length for _, _, length in finished], np.int64),
     )

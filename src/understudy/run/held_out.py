@@ -18,10 +18,7 @@ from understudy.data.action import Action
 from understudy.data.demos import Rows
 from understudy.nets.model import Model
 from understudy.ops.product import LOG_2PI, Product
-from understudy.run.source import remembered, runs_of
-
-BLOCK_ROWS = 4096
-"""Rows that are looked at in one pass."""
+from understudy.run.source import BLOCK_ROWS, remembered, runs_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +32,8 @@ class Likeness:
         all_right: Share of steps on which every branch had the shown choice; nan without branches.
         rmse: `[C]` root of the mean squared error, by continuous number.
         explained: `[C]` share of the shown actions' variance that is explained (R squared): 1 is
-            perfect, 0 is no better than always doing the mean.
+            perfect, 0 is no better than always doing the mean. Of a number that was never varied
+            there is nothing to explain: 1 if it is exactly right, else 0.
     """
 
     log_prob: float
@@ -109,30 +107,35 @@ def look_at(model: Model, rows: Rows) -> NDArray[np.float32]:
 
 def likeness(model: Model, rows: Rows) -> Likeness:
     """How like what was shown the model acts."""
-    head = look_at(model, rows)[rows.acted]
-    shown = rows.action.at(rows.acted)
-    dist = model.dist
-    log_prob = dist.score(head, dist.encode(shown))[0]
-    return _compare(shown, dist.mode(head), float(log_prob.mean()) - dist.log_volume)
+    return _likeness(model.dist, look_at(model, rows)[rows.acted], rows.action.at(rows.acted))
 
 
 def report(model: Model, learned: Rows, held: Rows) -> HeldOutReport:
     """The model and both baselines on `held`, the baselines made from `learned`."""
     shown = held.action.at(held.acted)
-    done = model.dist.mode(look_at(model, held)[held.acted])
-    confusion = []
+    head = look_at(model, held)[held.acted]
+    done = model.dist.mode(head)
+    confusion: list[NDArray[np.int64]] = []
     for k, size in enumerate(model.dist.branches):
         counts = np.zeros((size, size), np.int64)
         np.add.at(counts, (shown.discrete[:, k], done.discrete[:, k]), 1)
         confusion.append(counts)
     return HeldOutReport(
-        policy=likeness(model, held),
+        policy=_likeness(model.dist, head, shown),
         commonest=_commonest(model.dist, learned, held),
         previous=_previous(model.dist, learned, held),
         training=likeness(model, learned),
         confusion=tuple(confusion),
         steps=int(held.acted.sum()),
         episodes=int(held.fresh.sum()),
+    )
+
+
+def _likeness(dist: Product, head: NDArray[np.float32], shown: Action) -> Likeness:
+    log_prob = dist.score(head, dist.encode(shown))[0]
+    # Summed in float64: a float32 mean over millions of steps would lose digits.
+    return _compare(
+        shown, dist.mode(head), float(log_prob.mean(dtype=np.float64)) - dist.log_volume
     )
 
 
@@ -193,7 +196,7 @@ def _shifted(rows: Rows) -> Action:
 
 
 def _deviation(dist: Product, x: NDArray[Any]) -> NDArray[np.float64]:
-    """`[C]` spread around zero mean error, never less than a thousandth of the action's scale."""
+    """`[C]` standard deviation of `x`, never less than a thousandth of the action's scale."""
     return np.maximum(x.std(0, dtype=np.float64), 1e-3 * dist.scale)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
 
+from understudy.data.batch import Batch
 from understudy.learners.learner import Learner, Metrics
 from understudy.run.source import Source
 
@@ -79,21 +80,30 @@ class Run:
 
 
 def learn(run: Run) -> Progress:
-    """Go on until every step is done or somebody says stop; a stop is heeded between updates."""
+    """Go on until every step is done or somebody says stop; a stop is heeded between updates.
+
+    Raises:
+        RuntimeError: Nothing acts and no source has a batch, so the run would never end.
+    """
     progress = run.progress
     while not progress.done:
         if run.collect is not None:
             progress.steps += run.collect()
         metrics: dict[str, Metrics] = {}
         for name, behavior in run.behaviors.items():
-            batches = behavior.source.batches()
-            if run.collect is None:
-                batches = islice(batches, progress.total - progress.steps)
-            for batch in batches:
+            for batch in _batches(run, behavior.source):
                 metrics[name] = behavior.learner.update(batch, progress.fraction)
                 progress.steps += run.collect is None
                 if progress.stop is not None:
                     break
+        if run.collect is None and not metrics:
+            raise RuntimeError("nothing acts, and no source has a batch to learn from")
         for watcher in run.watchers:
             watcher.see(progress, metrics)
     return progress
+
+
+def _batches(run: Run, source: Source) -> Iterator[Batch]:
+    """A turn's batches; where an update is a step, no more than there are steps left."""
+    left = None if run.collect is not None else run.progress.total - run.progress.steps
+    return islice(source.batches(), left)

@@ -35,7 +35,7 @@ class Policy:
     """
 
     def __init__(self, model: Model, net: NetConfig, facts: Mapping[str, Any]) -> None:
-        """Args: see the attributes."""
+        """Args: see the attributes. The `seed` in the facts, if any, is that of drawn actions."""
         self.model, self.net, self.facts = model, net, dict(facts)
         self._words = _words_of(model.spec)
         self._actor = ModelActor(model)
@@ -83,7 +83,7 @@ class Policy:
         return self._words.say(action, single), state
 
     def save(self, path: str | Path) -> Path:
-        """Write the policy as a folder of JSON and safetensors; a folder there is replaced whole."""
+        """Write the policy as a folder of JSON and safetensors; what is there is replaced whole."""
         path = Path(path)
         dist = self.model.dist
         about = {
@@ -109,18 +109,21 @@ class Policy:
         files = dict(read_folder(path))
         if "policy.json" not in files:
             raise CheckpointError(f"{path}: holds no policy.json, so it is not a saved policy")
-        about = json.loads(files.pop("policy.json"))
-        if about.get("format") != FORMAT:
-            raise CheckpointError(
-                f"{path}: a policy of format {about.get('format')}, this understudy reads "
-                f"{FORMAT}; use the version that wrote it"
-            )
-        spec = Spec.from_json(about["spec"])
-        net = read_settings(NetConfig, base=about["net"])
-        dist = Product(spec.action, np.array(about["center"]), np.array(about["scale"]))
-        model = make_model(spec, dist, net, np.random.default_rng(0))
-        model.load_state_dict(unpack(files, path)[1])
-        return cls(model, net, about["facts"])
+        try:
+            about = json.loads(files.pop("policy.json"))
+            if about["format"] != FORMAT:
+                raise CheckpointError(
+                    f"{path}: a policy of format {about['format']}, this understudy reads "
+                    f"{FORMAT}; use the version that wrote it"
+                )
+            spec = Spec.from_json(about["spec"])
+            net = read_settings(NetConfig, base=about["net"])
+            dist = Product(spec.action, np.array(about["center"]), np.array(about["scale"]))
+            model = make_model(spec, dist, net, np.random.default_rng(0))
+            model.load_state_dict(unpack(files, path)[1])
+            return cls(model, net, about["facts"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CheckpointError(f"{path}: damaged: not a policy: {error!r}") from None
 
 
 class _Native:
@@ -195,7 +198,9 @@ class _Arrays:
     def say(self, action: Action, single: bool) -> Action:
         """The action as it is, within its bounds."""
         a = self.spec.action
-        action = Action(np.clip(action.continuous, a.low, a.high), action.discrete)
+        # numpy clips to the wider type of numbers and bounds.
+        within = np.clip(action.continuous, a.low, a.high).astype(a.dtype)
+        action = Action(within, action.discrete)
         return action.at(0) if single else action
 
 

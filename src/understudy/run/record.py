@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from understudy.data.action import Action
 from understudy.data.actor import Actor
 from understudy.data.builder import EpisodeBuilder
 from understudy.data.episode import ActedBy, End, Episode, Tree
 from understudy.data.spec import Spec
-from understudy.envs.env import Env, Moment, one
-from understudy.run.rollouts import turns
+from understudy.envs.env import Env, Moment
+from understudy.run.rollouts import only_behavior, quotas, turns
 
 
 class Take(Protocol):
@@ -48,51 +51,88 @@ def record_episodes(
 ) -> None:
     """Record a fixed number of episodes from every slot of an environment with one behavior.
 
+    An interruption or an error leaves the unfinished episodes in the recording, as open ones.
+
     Args:
         env: Where.
-        actor: Who.
+        actor: Who. What it meant is recorded beside what it did, where it says so.
         episodes: How many in all; slots differ by one at most.
         begin: Opens a recording for every new episode.
         seed: Of the environment.
         saw: Called with length and return of every finished episode.
 
-    An interruption or an error leaves the unfinished episodes in the recording, as open ones.
+    Raises:
+        EnvError: The environment has several behaviors, or fails.
     """
-    behavior = next(iter(env.behaviors))
-    slots = env.slots[behavior]
-    left = [episodes // slots + (i < episodes % slots) for i in range(slots)]
-    takes: dict[int, Take] = {}
-    sums: dict[int, list[float]] = {}
-    acted: list[int] = []
+    behavior = only_behavior(env)
+    takes = _Takes(begin, quotas(episodes, env.slots[behavior]), actor.acted_by, saw)
     try:
         for turn in turns(env, {behavior: actor}, seed):
-            moment = one(turn.moments)
-            action = None if turn.actions is None else turn.actions[behavior]
-            place = {slot: i for i, slot in enumerate(acted)}
-            for n, slot in enumerate(moment.slots.tolist()):
-                obs = {name: x[n] for name, x in moment.obs.items()}
-                if moment.fresh[n]:
-                    if left[slot] > 0:
-                        takes[slot] = begin(obs, seed=env.seeds(behavior)[slot], agent=slot)
-                        sums[slot] = []
-                elif slot in takes and action is not None:
-                    reward = float(moment.reward[n])
-                    takes[slot].step(action.at(place[slot]), reward, obs, acted_by=actor.acted_by)
-                    sums[slot].append(reward)
-                if slot in takes and moment.ended[n]:
-                    takes.pop(slot).end(_end(moment, n))
-                    left[slot] -= 1
-                    saw(len(sums[slot]), sum(sums[slot]))
-            if not any(left):
+            if turn.actions is not None and behavior in turn.actions:
+                takes.did(turn.actions[behavior], turn.proposed[behavior])
+            if behavior in turn.moments:
+                takes.see(turn.moments[behavior], env.seeds(behavior))
+            if not takes.left.any():
                 return
-            acted = moment.slots.tolist()
     finally:
-        for take in takes.values():
+        takes.leave()
+
+
+class _Takes:
+    """The episodes that are being recorded, by slot.
+
+    Attributes:
+        left: `[slots]` how many more episodes each slot records.
+    """
+
+    def __init__(
+        self,
+        begin: Begin,
+        left: NDArray[np.int64],
+        acted_by: ActedBy,
+        saw: Callable[[int, float], None],
+    ) -> None:
+        self.left = left
+        self._begin, self._acted_by, self._saw = begin, acted_by, saw
+        self._open: dict[int, tuple[Take, list[float]]] = {}
+        self._spoke: list[int] = []
+        # A slot need not speak at every moment: what it did waits until it does.
+        self._done: dict[int, tuple[Action, Action | None]] = {}
+
+    def did(self, action: Action, proposed: Action | None) -> None:
+        """What the slots of the last moment did and meant, `[n, ...]`."""
+        for n, slot in enumerate(self._spoke):
+            if slot in self._open:
+                self._done[slot] = action.at(n), None if proposed is None else proposed.at(n)
+
+    def see(self, moment: Moment, seeds: list[int | None]) -> None:
+        """What the slots say then."""
+        self._spoke = moment.slots.tolist()
+        for n, slot in enumerate(self._spoke):
+            obs = {name: x[n] for name, x in moment.obs.items()}
+            if moment.fresh[n] and self.left[slot] > 0:
+                self._open[slot] = self._begin(obs, seed=seeds[slot], agent=slot), []
+            elif slot in self._open:
+                self._step(slot, float(moment.reward[n]), obs)
+                if moment.ended[n]:
+                    self._end(slot, End.TERMINATED if moment.terminated[n] else End.TRUNCATED)
+
+    def _step(self, slot: int, reward: float, obs: Tree) -> None:
+        take, rewards = self._open[slot]
+        action, proposed = self._done[slot]
+        take.step(action, reward, obs, proposed=proposed, acted_by=self._acted_by)
+        rewards.append(reward)
+
+    def _end(self, slot: int, end: End) -> None:
+        take, rewards = self._open.pop(slot)
+        take.end(end)
+        self.left[slot] -= 1
+        self._saw(len(rewards), sum(rewards))
+
+    def leave(self) -> None:
+        """Nothing more is recorded; what is unfinished stays open."""
+        for take, _ in self._open.values():
             take.end(End.OPEN)
-
-
-def _end(moment: Moment, n: int) -> End:
-    return End.TERMINATED if moment.terminated[n] else End.TRUNCATED
 
 
 class InMemory:
@@ -113,6 +153,8 @@ class InMemory:
 
 
 class _Kept:
+    """A `Take` in memory."""
+
     def __init__(self, memory: InMemory, builder: EpisodeBuilder) -> None:
         self.memory, self.builder = memory, builder
         self.step = builder.step

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from understudy.data.action import Action
 from understudy.data.actor import Actor
 from understudy.data.episode import Tree
 from understudy.envs.env import Env, Moment
+from understudy.errors import EnvError
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,24 +22,33 @@ class Turn:
     Attributes:
         moments: What the slots say now; valid until the next turn.
         actions: `[n, ...]` what the slots of the moment before did; None at the start.
+        proposed: What they meant by it, where that is something else; see `Actor.proposed`.
     """
 
     moments: Mapping[str, Moment]
     actions: Mapping[str, Action] | None
+    proposed: Mapping[str, Action | None]
 
 
 class Cast:
-    """Actors by behavior, with the memory of every slot."""
+    """Actors by behavior, with the memory of every slot.
+
+    Attributes:
+        actors: Who plays each behavior.
+        proposed: What each meant by the last `act`; see `Actor.proposed`.
+    """
 
     def __init__(self, env: Env, actors: Mapping[str, Actor]) -> None:
         """Args: env: where they act. actors: who plays each behavior."""
         self.actors = actors
+        self.proposed: dict[str, Action | None] = {}
         self._states: dict[str, Tree] = {
             name: actor.start(env.slots[name]) for name, actor in actors.items()
         }
 
     def act(self, moments: Mapping[str, Moment]) -> dict[str, Action]:
         """An action for every slot that speaks."""
+        self.proposed = {}
         return {name: self._one(name, moment) for name, moment in moments.items()}
 
     def _one(self, name: str, moment: Moment) -> Action:
@@ -44,6 +57,7 @@ class Cast:
         action, state = self.actors[name].act(moment.obs, state, moment.fresh)
         for key, s in state.items():
             memory[key][moment.slots] = s
+        self.proposed[name] = self.actors[name].proposed
         return action
 
 
@@ -54,8 +68,31 @@ def turns(env: Env, actors: Mapping[str, Actor], seed: int | None) -> Iterator[T
     """
     cast = Cast(env, actors)
     moments = env.reset(seed)
-    yield Turn(moments, None)
+    yield Turn(moments, None, {})
     while True:
         actions = cast.act(moments)
         moments = env.step(actions)
-        yield Turn(moments, actions)
+        yield Turn(moments, actions, cast.proposed)
+
+
+def only_behavior(env: Env) -> str:
+    """The name of the behavior of an environment that has one.
+
+    Raises:
+        EnvError: It has several, or none.
+    """
+    if len(env.behaviors) != 1:
+        found = ", ".join(env.behaviors) or "none"
+        raise EnvError(f"{env.env_id}: expected one behavior, found {found}")
+    return next(iter(env.behaviors))
+
+
+def quotas(episodes: int, slots: int) -> NDArray[np.int64]:
+    """`[slots]` how many episodes each slot lives; they differ by one at most.
+
+    Settled beforehand: whoever counts the first episodes to finish, from whichever slot, favors
+    short ones.
+    """
+    quota = np.full(slots, episodes // slots)
+    quota[: episodes % slots] += 1
+    return quota

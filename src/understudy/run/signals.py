@@ -33,4 +33,5 @@ def heeding_signals(progress: Progress) -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # None: not set from Python, so Python cannot set it again.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

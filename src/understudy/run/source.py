@@ -16,6 +16,9 @@ from understudy.data.episode import Tree
 from understudy.nets.flat import F32
 from understudy.nets.model import Model, start_state
 
+BLOCK_ROWS = 4096
+"""About how many rows a model looks at in one pass."""
+
 
 class Source(Protocol):
     """Gives a learner its batches."""
@@ -54,13 +57,24 @@ class Offline:
     With memory the windows of an episode follow each other without a gap. The memory at a window's
     start is what the policy remembered there when the epoch began (as recurrent PPO stores it),
     so a window learns in the middle of an episode without having seen its beginning.
+
+    Attributes:
+        length: Rows of a window, 1 without memory.
+        windows: `[length, M]` row numbers of all windows; padding repeats a window's last row.
+        num_batches: How many were served.
+        num_epochs: How many were begun.
     """
 
     def __init__(
         self, rows: Rows, model: Model, config: OfflineConfig, rng: np.random.Generator
     ) -> None:
-        """Args: rows: what was shown. model: who learns; rows are placed where it computes. config:
-        see `OfflineConfig`. rng: draws order and noise; part of this object's state.
+        """Cut the rows into windows.
+
+        Args:
+            rows: What was shown.
+            model: Who learns; batches are placed where it computes.
+            config: See `OfflineConfig`.
+            rng: Draws order and noise; part of this object's state.
         """
         self.model, self.config, self.rng = model, config, rng
         self.length = config.length if model.memory else 1
@@ -119,7 +133,7 @@ class Offline:
             self._state = self._remember()
 
     def _remember(self) -> Tree:
-        """The memory before every window, from one pass over all episodes side by side."""
+        """The memory before every window."""
         before = remembered(self.model, self._obs, self._fresh, self._runs)
         return {name: s[self.windows[0]] for name, s in before.items()}
 
@@ -154,31 +168,37 @@ def runs_of(rows: Rows) -> Runs:
 
 
 def remembered(model: Model, obs: Tree, fresh: NDArray[np.bool_], runs: Runs) -> Tree:
-    """`[R, ...]` the memory before every row that was acted on, from a pass over all episodes."""
-    index, there = side_by_side(runs)
-    placed = model.place({name: x.take(index, 0) for name, x in obs.items()})
-    _, _, states = model.look(placed, model.place(start_state(model, len(runs))), fresh[index])
-    out: Tree = {}
-    for name, s in states.items():
-        s = np.asarray(s)
-        out[name] = np.zeros((len(fresh), *s.shape[2:]), s.dtype)
-        out[name][index[there]] = s[there]
+    """`[R, ...]` the memory before every row.
+
+    Episodes pass side by side, the longest first, a block of time after the other: so neither one
+    long episode among short ones nor images fill the computer's memory.
+
+    Args:
+        model: Who remembers.
+        obs: Named arrays `[R, ...]`.
+        fresh: `[R]`.
+        runs: See `runs_of`.
+    """
+    out = {name: np.zeros((len(fresh), *shape), F32) for name, shape in model.memory.items()}
+    starts, lengths = np.array(sorted(runs, key=lambda run: -run[1]), np.int64).T
+    state, now = start_state(model, len(runs)), 0
+    while alive := int((lengths > now).sum()):
+        block = max(8, BLOCK_ROWS // alive)
+        # One row more than the block: what is remembered before it begins the next one.
+        time = now + np.arange(block + 1)[:, None]
+        last = lengths[:alive]
+        there, index = time <= last, starts[:alive] + np.minimum(time, last)
+        seen = model.place({name: x.take(index, 0) for name, x in obs.items()})
+        told = model.place({name: s[:alive] for name, s in state.items()})
+        for name, s in model.look(seen, told, fresh[index])[2].items():
+            before = np.asarray(s)
+            out[name][index[there]] = before[there]
+            state[name] = before[-1]
+        now += block
     return out
 
 
-def side_by_side(runs: Runs) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Rows of episodes as columns `[longest, E]`, and which of them are not padding.
-
-    Padding repeats the column's last row.
-    """
-    starts, lengths = np.array(runs, np.int64).T
-    t = np.arange(lengths.max())[:, None]
-    return starts + np.minimum(t, np.maximum(lengths - 1, 0)), t < lengths
-
-
-def _windows(
-    rows: Rows, length: int
-) -> tuple[NDArray[np.int64], NDArray[np.bool_], Runs]:
+def _windows(rows: Rows, length: int) -> tuple[NDArray[np.int64], NDArray[np.bool_], Runs]:
     """Row numbers `[length, M]` of all windows, which are no padding, and the episodes."""
     runs = runs_of(rows)
     if length == 1:

@@ -24,10 +24,10 @@ class HeldOutConfig:
     """How the policy is checked on episodes that it does not learn from."""
 
     fraction: Annotated[float, Ge(0), Lt(1)] = 0.1
-    """Share of the episodes that is held out; at least one, unless 0. A single episode lends its last
-    part instead."""
+    """Share of the episodes that is held out; at least one, unless 0. A single episode lends its
+    last part instead."""
     every: Annotated[int, Gt(0)] = 200
-    """Updates between two looks."""
+    """Updates between two looks, rounded up to whole turns of the source."""
     patience: Annotated[int, Ge(0)] = 0
     """Stop after this many looks without a better one; 0 never stops early."""
 
@@ -40,7 +40,9 @@ class HeldOut:
     """Keeps the weights that were likest to what was shown on held-out episodes. See `Watcher`.
 
     Attributes:
-        best: Step, likelihood and weights of the best look so far.
+        best_step: When the best look so far was, 0 before the first.
+        best_log_prob: What it found, nats per step; -inf before the first.
+        best_weights: `[P]` the weights then.
     """
 
     def __init__(self, learner: Supervised, rows: Rows, config: HeldOutConfig, note: Note) -> None:
@@ -61,11 +63,12 @@ class HeldOut:
             if found.log_prob > self.best_log_prob:
                 self.best_step, self.best_log_prob = progress.steps, found.log_prob
                 self.best_weights = self.learner.model.flat.value.copy()
-        accuracy = {} if math.isnan(found.all_right) else {"held_out/accuracy": found.all_right}
-        explained = found.explained
-        if len(explained):
-            accuracy["held_out/explained"] = float(np.mean(explained))
-        self.note({"step": progress.steps, "held_out/log_prob": found.log_prob, **accuracy})
+        line = {"step": progress.steps, "held_out/log_prob": found.log_prob}
+        if not math.isnan(found.all_right):
+            line["held_out/accuracy"] = found.all_right
+        if len(found.explained):
+            line["held_out/explained"] = float(np.mean(found.explained))
+        self.note(line)
         waited = progress.steps - self.best_step
         if self.config.patience and waited >= self.config.patience * self.config.every:
             progress.stop = (
@@ -159,7 +162,7 @@ class Keeper:
     def __init__(
         self,
         parts: Mapping[str, Stateful],
-        save: Callable[[int, dict[str, Any]], None],
+        save: Callable[[int, dict[str, Any]], object],
         every_seconds: float,
     ) -> None:
         """Args: parts: what to save, by name. save: `(step, state)`. every_seconds: between two."""
@@ -173,3 +176,15 @@ class Keeper:
                 progress.steps, {name: part.state_dict() for name, part in self.parts.items()}
             )
             self._saved = time.monotonic()
+
+
+class Told:
+    """Tells somebody after every turn how many steps are done. See `Watcher`."""
+
+    def __init__(self, tell: Callable[[int], None]) -> None:
+        """Args: tell: takes the steps."""
+        self.tell = tell
+
+    def see(self, progress: Progress, metrics: Mapping[str, Metrics]) -> None:
+        """See `Watcher`."""
+        self.tell(progress.steps)
