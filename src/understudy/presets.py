@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
-
-import numpy as np
 
 from understudy import settings
 from understudy.data.actor import Actor
 from understudy.data.demos import Demos, Provenance
 from understudy.data.formats.door import load_demos
 from understudy.data.spec import Spec
+from understudy.envs.actors import random_actor
 from understudy.envs.env import Env, one
 from understudy.envs.gym import GymEnv
 from understudy.errors import ConfigError, UnderstudyError
@@ -21,7 +22,6 @@ from understudy.run.evaluate import Evaluation, play
 from understudy.run.held_out import HeldOutReport
 from understudy.run.policy import Policy
 from understudy.run.record import InMemory, record_episodes
-from understudy.envs.actors import random_actor
 from understudy.worlds.experts import scripted
 
 EVALUATION_SEED = 1_000_003
@@ -40,24 +40,30 @@ class BC:
         env: Any,
         demos: Demos | str | Path | Sequence[str | Path],
         *,
-        seed: int = 0,
+        seed: int | None = None,
         config: BCConfig | None = None,
         **changes: Any,
     ) -> None:
-        """Args:
-        env: A Gymnasium id or environment, one of our `Env`s, a `Spec`, or None to learn from the
-            recordings alone.
-        demos: Demonstrations, or where they are.
-        seed: Of everything random.
-        config: All settings; by default those of `BCConfig`.
-        changes: Single fields of the config, such as `steps=2000` or `net=NetConfig(hidden=(64,))`.
+        """Check that everything fits, and be ready to learn.
+
+        Args:
+            env: A Gymnasium id or environment, one of our `Env`s, a `Spec`, or None to learn from
+                the recordings alone.
+            demos: Demonstrations, or where they are.
+            seed: Of everything random; None: the config's.
+            config: All settings; by default those of `BCConfig`.
+            changes: Single fields of the config, such as `steps=2000` or
+                `net=NetConfig(hidden=(64,))`.
 
         Raises:
             ConfigError, DemoError, EnvError: Something does not fit; says what and what to do.
         """
         demos = demos if isinstance(demos, Demos) else load_demos(demos)
-        known = {"seed": seed, "env": env if isinstance(env, str) else None}
-        self.config = _changed(config or BCConfig(), {**known, **changes})
+        if seed is not None:
+            changes["seed"] = seed
+        if isinstance(env, str):
+            changes["env"] = env
+        self.config = _changed(config or BCConfig(), changes)
         self.spec = spec_of_env(env, demos)
         self.log: list[Mapping[str, Any]] = []
         """Lines of metrics, each with its `step`."""
@@ -78,7 +84,7 @@ class BC:
             raise UnderstudyError(
                 "this policy has learned already; make another BC with the demonstrations"
             )
-        cloning.progress.total = steps or self.config.steps
+        cloning.progress.total = self.config.steps if steps is None else steps
         cloning.learn()
         cloning.use("best")
         self.policy = cloning.policy(self._facts())
@@ -108,7 +114,7 @@ class BC:
         agent = cls.__new__(cls)
         agent.policy = Policy.load(path)
         agent.spec, agent.cloning = agent.policy.spec, None
-        agent.config, agent.log = BCConfig(), []
+        agent.config, agent.log = BCConfig(net=agent.policy.net), []
         return agent
 
     def _facts(self) -> dict[str, Any]:
@@ -132,10 +138,10 @@ def record(
         seed: Of the environment and the actor.
         slots: How many run side by side.
     """
-    world = as_env(env, slots)
-    spec = one(world.behaviors)
-    kept = InMemory(spec)
-    record_episodes(world, as_actor(actor, world, seed), episodes, kept.begin, seed)
+    with _opened(env, slots) as world:
+        spec = one(world.behaviors)
+        kept = InMemory(spec)
+        record_episodes(world, as_actor(actor, world, seed), episodes, kept.begin, seed)
     name = actor if isinstance(actor, str) else type(actor).__name__
     provenance = Provenance(
         format="memory", env_id=world.env_id, versions=world.versions, actor=name
@@ -160,21 +166,36 @@ def evaluate(
         episodes: How many, a fixed number in every slot.
         seed: Of the environment; the same seed shows every agent the same starts.
         deterministic: A policy takes its likeliest action instead of drawing one.
-        slots: How many run side by side.
+        slots: How many run side by side, at most.
 
     Raises:
-        EnvError: The agent sees or does something else than the environment.
+        ConfigError: The agent sees or does something else than the environment.
     """
-    world = as_env(env, min(slots, episodes))
-    policy = agent.policy if isinstance(agent, BC) else agent
-    if isinstance(policy, Policy):
-        if difference := policy.spec.difference(one(world.behaviors)):
-            raise ConfigError(
-                f"the policy does not fit {world.env_id}: {difference} "
-                "(here: the policy, there: the environment)"
-            )
-        policy = policy.actor(None if deterministic else seed)
-    return play(world, as_actor(policy, world, seed), episodes, seed)
+    with _opened(env, max(1, min(slots, episodes))) as world:
+        policy = agent.policy if isinstance(agent, BC) else agent
+        if isinstance(policy, Policy):
+            if difference := policy.spec.difference(one(world.behaviors)):
+                raise ConfigError(
+                    f"the policy does not fit {world.env_id}: {difference} "
+                    "(here: the policy, there: the environment)"
+                )
+            policy = policy.actor(None if deterministic else seed)
+        return play(world, as_actor(policy, world, seed), episodes, seed)
+
+
+@contextmanager
+def _opened(env: Any, slots: int) -> Iterator[Env]:
+    """Our contract around what was given, which is closed again only if it was made here.
+
+    A Gymnasium environment that exists already fills one slot.
+    """
+    made_elsewhere = not isinstance(env, str) and not callable(env)
+    world = as_env(env, 1 if made_elsewhere else slots)
+    try:
+        yield world
+    finally:
+        if not made_elsewhere:
+            world.close()
 
 
 def as_env(env: Any, slots: int, **options: Any) -> Env:
@@ -211,8 +232,6 @@ def spec_of_env(env: Any, demos: Demos) -> Spec:
 
 
 def _changed(config: BCConfig, changes: Mapping[str, Any]) -> BCConfig:
-    import dataclasses
-
     try:
         return settings.check(dataclasses.replace(config, **changes))
     except TypeError as error:
