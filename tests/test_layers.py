@@ -36,6 +36,7 @@ TORCH_AT_THE_TOP = {
     "nets/attention.py",
     "nets/recurrent.py",
     "nets/door.py",
+    "nets/layers.py",
 }
 
 

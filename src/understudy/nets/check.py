@@ -179,19 +179,20 @@ def _check_derivative(
         value[index] = kept - width
         found.append((high - loss()) / (up - float(value[index])))
         value[index] = kept
-    error = min(abs(x - derivative) for x in found)
-    assert error <= 0.03 * abs(derivative) + 3e-3 * scale, (
+        if abs(found[-1] - derivative) <= 0.03 * abs(derivative) + 3e-3 * scale:
+            return
+    raise AssertionError(
         f"parameter '{name}': the gradient is {derivative:.5g}, differences say {found}"
     )
 
 
 def _check_observe(model: Model, obs: Tree, state: Tree, fresh: NDArray[np.bool_]) -> None:
+    model.observe(obs)
     saved = model.state_dict()
     head, _, _ = model.look(obs, state, fresh)
-    model.observe(obs)
-    seen, _, _ = model.look(obs, state, fresh)
-    assert np.isfinite(seen).all(), "the head is not finite after observe"
+    assert np.isfinite(head).all(), "the head is not finite after observe"
     model.flat.value *= 1.5
+    model.observe({name: x[:1] for name, x in obs.items()})
     model.load_state_dict(saved)
     again, _, _ = model.look(obs, state, fresh)
     assert np.array_equal(again, head), "a saved model says something else when it is loaded"

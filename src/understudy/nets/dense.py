@@ -91,7 +91,7 @@ class Dense:
 
     def _pull(self, seen: list[Vector], gradient: Vector) -> None:
         # Products of float32 with float64 would leave the fast path without a word.
-        d = gradient.reshape(-1, gradient.shape[-1]).astype(F32, copy=False)
+        d = gradient.reshape(len(seen[0]), gradient.shape[-1]).astype(F32, copy=False)
         for k in range(len(self.weights) - 1, -1, -1):
             grad_b = self.biases[k][1]
             grad_b += np.dot(_ONES[: len(d)], d) if len(d) <= len(_ONES) else d.sum(0)
@@ -102,7 +102,7 @@ class Dense:
                 d = self._through(seen, k, d)
 
     def _back(self, seen: list[Vector], gradient: Vector) -> Vector:
-        d = gradient.reshape(-1, gradient.shape[-1]).astype(F32, copy=False)
+        d = gradient.reshape(len(seen[0]), gradient.shape[-1]).astype(F32, copy=False)
         for k in range(len(self.weights) - 1, 0, -1):
             d = self._through(seen, k, self._bound(k, d))
         return np.dot(self._bound(0, d), self.weights[0][0].T)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TypeVar
 
 import numpy as np
@@ -64,6 +65,5 @@ def _drawn(layer: Layer, rng: np.random.Generator, gain: float) -> Layer:
 
 
 def _fill(weight: torch.Tensor, rng: np.random.Generator, gain: float) -> None:
-    rows = weight.shape[0]
-    drawn = orthogonal(rng, rows, weight.numel() // rows, gain)
+    drawn = orthogonal(rng, weight.shape[0], math.prod(weight.shape[1:]), gain)
     weight.copy_(torch.from_numpy(drawn).reshape(weight.shape))

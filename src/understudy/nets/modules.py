@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -40,8 +41,10 @@ def make_torch_model(
     Raises:
         ValueError: An image is too small for the encoder, or entities have no numbers.
     """
-    # Modules draw weights when they are made, which ours then replace.
-    with torch.random.fork_rng(devices=[]):
+    # Modules draw weights when they are made, which ours then replace; and torch warns of a layer
+    # without outputs, as where nothing can be done.
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Initializing zero-element tensors")
         net = PolicyCritic(spec, dist, config, rng, num_signals)
     return TorchModel(net, spec, dist, memory=net.memory, policy=net.act, door=net.door)
 

@@ -98,9 +98,8 @@ def _settle(seeds: Sequence[Seed]) -> list[Seed]:
         while isinstance(out, _Derived):
             out.check(gradient)
             out, gradient = out.origin, out.way(gradient)
+        out.check(gradient)  # a sum could hide that one of two has another shape
         if id(out) in found:
-            # Added where both have the output's shape: a sum must not hide that one does not.
-            out.check(gradient)
             gradient = found[id(out)][1] + gradient
         found[id(out)] = out, gradient
     return list(found.values())

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from torch import nn
+
+from understudy.data.spec import ActionSpec, Obs, Spec
+from understudy.nets.check import check_model
+from understudy.nets.model import DenseModel, NetConfig, make_model
+from understudy.nets.modules import TorchModel, make_torch_model
+from understudy.ops.cost import Out
+from understudy.ops.product import Product
+
+ACTION = ActionSpec(continuous=1, branches=(3,))
+SPEC = Spec(obs={"obs": Obs(kind="vector", shape=(3,))}, action=ACTION)
+
+
+def dense(kind: type[DenseModel] = DenseModel) -> DenseModel:
+    return kind(SPEC, Product(ACTION), NetConfig(hidden=(8,)), np.random.default_rng(0), 1)
+
+
+def recurrent() -> TorchModel:
+    config = NetConfig(hidden=(8,), memory=4)
+    return make_torch_model(SPEC, Product(ACTION), config, np.random.default_rng(0), 1)
+
+
+def test_a_checked_model_is_as_it_was():
+    model = dense()
+    kept = model.flat.value.copy()
+    check_model(model, np.random.default_rng(0))
+    np.testing.assert_array_equal(model.flat.value, kept)
+    assert not model.flat.grad.any()
+    assert model.normalizer is not None
+    assert model.normalizer.count == 0
+
+
+class OneRowLate(DenseModel):
+    def actor(self, slots):
+        act = super().actor(slots)
+        last = []
+
+        def late(obs, state, fresh):
+            last.append(act(obs, state, fresh)[0].copy())
+            return last[max(0, len(last) - 2)], state
+
+        return late
+
+
+class HalfGradient(DenseModel):
+    def __call__(self, obs, state, fresh):
+        head, value, state = super().__call__(obs, state, fresh)
+        return Out(head.array, lambda g: head.pull(0.5 * g)), value, state
+
+
+class Forgetful(DenseModel):
+    def load_state_dict(self, state):
+        super().load_state_dict({**state, "normalizer": dense().state_dict()["normalizer"]})
+
+
+class Unlike(DenseModel):
+    def look(self, obs, state, fresh):
+        head, value, before = super().look(obs, state, fresh)
+        return head, value + 1, before
+
+
+class Narrow(DenseModel):
+    def __call__(self, obs, state, fresh):
+        head, value, state = super().__call__(obs, state, fresh)
+        return Out(head.array[..., 1:], head.pull), value, state
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (OneRowLate, "the head of the actor at row 1"),
+        (HalfGradient, "the gradient is"),
+        (Forgetful, "a saved model"),
+        (Unlike, "the values of look"),
+        (Narrow, "head is"),
+    ],
+)
+def test_a_broken_promise_is_found(kind, says):
+    with pytest.raises(AssertionError, match=says):
+        check_model(dense(kind), np.random.default_rng(0))
+
+
+class Outliving(nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, obs, state, fresh):
+        return self.inner(obs, state, fresh & False)
+
+
+def test_a_memory_that_outlives_its_episode_is_found():
+    model = recurrent()
+    model = TorchModel(Outliving(model.module), SPEC, model.dist, memory=model.memory)
+    with pytest.raises(AssertionError, match="after an episode began"):
+        check_model(model, np.random.default_rng(0))
+
+
+def test_a_memory_that_is_not_handed_on_is_found():
+    model = recurrent()
+    act = model.actor
+    model.actor = lambda slots: lambda obs, state, fresh: (act(slots)(obs, state, fresh)[0], state)
+    with pytest.raises(AssertionError, match="of the actor at row 1"):
+        check_model(model, np.random.default_rng(0))
+
+
+def test_a_model_of_vectors_is_dense_and_any_other_of_torch():
+    assert isinstance(
+        make_model(SPEC, Product(ACTION), NetConfig(), np.random.default_rng(0)), DenseModel
+    )
+    remembering = NetConfig(hidden=(8,), memory=4)
+    made = make_model(SPEC, Product(ACTION), remembering, np.random.default_rng(0))
+    assert isinstance(made, TorchModel)
