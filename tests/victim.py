@@ -38,7 +38,7 @@ def seen(label: int, t: int) -> dict[str, np.ndarray]:
 
 
 def done(label: int, t: int) -> Action:
-    return Action(np.float32([label - t]), np.array([(label + t) % 4]))
+    return Action(np.array([label - t], np.float32), np.array([(label + t) % 4]))
 
 
 def say(text: str) -> None:

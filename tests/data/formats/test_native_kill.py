@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import victim
 
+import victim
 from understudy.data.demos import Provenance
 from understudy.data.episode import End, Episode
 from understudy.data.formats.native import DemoWriter, read_demos
@@ -38,7 +38,7 @@ def run_and_kill(path: Path, seed: int, rng: random.Random) -> list[str]:
     child = start(path, seed)
     assert child.stdout is not None
     said = [child.stdout.readline()]
-    time.sleep(rng.random() ** 2 * 0.2)
+    time.sleep(rng.random() ** 2 * 0.15)
     child.kill()
     rest, _ = child.communicate()
     return [*said, *rest.splitlines(True)]
@@ -167,9 +167,7 @@ def test_a_recovered_file_says_what_was_recovered(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
 @pytest.mark.parametrize("limit", [150_000, 153_001, 200_000, 300_001])
-def test_a_full_disk_is_one_line_and_loses_no_acknowledged_step(
-    limit: int, tmp_path: Path
-) -> None:
+def test_a_full_disk_is_one_line_and_loses_no_acknowledged_step(limit: int, tmp_path: Path) -> None:
     child = start(tmp_path / "a", 1, limit)
     said, _ = child.communicate(timeout=30)
     *lines, last = said.splitlines(True)

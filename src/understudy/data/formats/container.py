@@ -16,7 +16,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from understudy.data.formats import wal
 from understudy.errors import DemoError
@@ -68,9 +67,21 @@ SCHEMA = {
     PRIMARY KEY (episode, unit)
 ) WITHOUT ROWID""",
 }
+MAX_TEXT = 64 << 20
+"""Longest row of a description, and longest chunk until it is known how long chunks may be."""
 SECONDS = 60.0
 """Longest that one question to a file may take."""
 RESTORE = "restore it from a copy or record again"
+
+KNOWN = {
+    sqlite3.SQLITE_BUSY: "another process is recording into it",
+    sqlite3.SQLITE_LOCKED: "another process is recording into it",
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_INTERRUPT: f"it took longer than {SECONDS:.0f} seconds",
+    sqlite3.SQLITE_TOOBIG: "something in it is too large",
+    sqlite3.SQLITE_CORRUPT: "it is damaged",
+    sqlite3.SQLITE_NOTADB: "it is damaged",
+}
 
 Database = sqlite3.Connection
 
@@ -84,27 +95,32 @@ def recognizes(head: bytes) -> bool:
     return head.startswith(SQLITE) and head[68:72] == struct.pack(">I", APPLICATION)
 
 
-@contextlib.contextmanager
-def one_line(path: Path, what: str, then: str = RESTORE) -> Iterator[None]:
-    """Anything that SQLite or the system finds wrong here becomes one line about the file.
+class one_line:  # noqa: N801 - it reads as a verb where it is used
+    """Anything that SQLite or the system finds wrong inside becomes one line about the file.
+
+    Args:
+        path: The file.
+        what: What did not work.
+        then: What to do.
 
     Raises:
         DemoError: `PATH: what: reason; then`.
     """
-    try:
-        yield
-    except DemoError as error:
-        text = str(error)
-        raise DemoError(text if str(path) in text else f"{path}: {what}: {text}; {then}") from None
-    except sqlite3.Error as error:
-        raise DemoError(f"{path}: {what}: {_reason(error)}; {then}") from None
-    except OSError as error:
-        raise DemoError(f"{path}: {what}: {error.strerror or error}; {then}") from None
-    except MemoryError:
-        raise DemoError(f"{path}: {what}: there is not enough memory; {then}") from None
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise DemoError(f"{path}: {what}: {reason}; {then}") from None
+
+    __slots__ = ("path", "then", "what")
+
+    def __init__(self, path: Path, what: str, then: str = RESTORE) -> None:
+        self.path, self.what, self.then = path, what, then
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None or (isinstance(error, DemoError) and str(self.path) in str(error)):
+            return
+        reason = _reason(error)
+        if reason is not None:
+            raise DemoError(f"{self.path}: {self.what}: {reason}; {self.then}") from None
 
 
 def create(path: Path, fill: Callable[[Database], None]) -> None:
@@ -163,6 +179,8 @@ def open_to_write(path: Path) -> Database:
             if mode != "wal":
                 raise DemoError(f"its journal is {mode}")
             db.execute("PRAGMA synchronous=NORMAL")
+            # Folding the log into the file waits for the disk: every 16 MB rather than every 4.
+            db.execute("PRAGMA wal_autocheckpoint=4000")
             db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1 << 30)
             with transaction(db):
                 check_schema(db, path)
@@ -184,23 +202,34 @@ def close_written(db: Database, path: Path) -> None:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             db.execute("PRAGMA journal_mode=DELETE")
             pages = db.execute("PRAGMA page_count").fetchone()[0]
-            if db.execute("PRAGMA freelist_count").fetchone()[0] * 2 > pages:
-                db.execute("VACUUM")
+            if db.execute("PRAGMA freelist_count").fetchone()[0] * 4 > pages:
+                # What was discarded left holes; the file is whole with them too.
+                db.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 1)
+                with contextlib.suppress(sqlite3.Error):
+                    db.execute("VACUUM")
         finally:
             db.close()
 
 
-@contextlib.contextmanager
-def transaction(db: Database) -> Iterator[None]:
+class transaction:  # noqa: N801 - as above
     """All of what is done inside, or nothing."""
-    db.execute("BEGIN")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        with contextlib.suppress(sqlite3.Error):
-            db.execute("ROLLBACK")
-        raise
+
+    __slots__ = ("db",)
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    def __enter__(self) -> None:
+        self.db.execute("BEGIN")
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            if error is None:
+                self.db.execute("COMMIT")
+        finally:
+            if self.db.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    self.db.execute("ROLLBACK")
 
 
 @contextlib.contextmanager
@@ -225,6 +254,7 @@ def open_to_read(path: Path) -> tuple[Database, tuple[str, ...]]:
     """
     notes = recover(path)
     with one_line(path, "cannot be read"):
+        _check_size(path)
         db = _connect(path, "ro")
         try:
             _defend(db, _size(path))
@@ -253,7 +283,9 @@ def recover(path: Path) -> tuple[str, ...]:
             return ()
     then = f"make the folder writable, or copy {path.name}* to one that is"
     if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
-        raise DemoError(f"{path}: its recorder did not close it and it cannot be mended here; {then}")
+        raise DemoError(
+            f"{path}: its recorder did not close it and it cannot be mended here; {then}"
+        )
     with one_line(path, "cannot be recovered", RESTORE):
         wal.refuse_foreign(journal)
         wal.refuse_damage(log)
@@ -304,7 +336,7 @@ def _defend(db: Database, size: int) -> None:
     for pragma in ("trusted_schema=OFF", "cell_size_check=ON", "mmap_size=0", "temp_store=MEMORY"):
         db.execute(f"PRAGMA {pragma}")
     limits: dict[int, int] = {
-        sqlite3.SQLITE_LIMIT_LENGTH: max(size, 1 << 16),
+        sqlite3.SQLITE_LIMIT_LENGTH: max(min(size, MAX_TEXT), 1 << 16),
         sqlite3.SQLITE_LIMIT_SQL_LENGTH: 10_000,
         sqlite3.SQLITE_LIMIT_COLUMN: 32,
         sqlite3.SQLITE_LIMIT_ATTACHED: 0,
@@ -313,8 +345,8 @@ def _defend(db: Database, size: int) -> None:
     }
     for limit, value in limits.items():
         db.setlimit(limit, value)
-    if hasattr(db, "setconfig"):  # Python 3.12
-        db.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
+    if setconfig := getattr(db, "setconfig", None):  # from Python 3.12 on
+        setconfig(getattr(sqlite3, "SQLITE_DBCONFIG_DEFENSIVE"), True)  # noqa: B009
     restart_clock(db)
 
 
@@ -332,6 +364,16 @@ def _head(path: Path) -> bytes:
         found = "empty" if not head else "not a demonstration file of understudy"
         raise DemoError(f"{path}: byte 0: it is {found}; name a file that `record` has written")
     return head
+
+
+def _check_size(path: Path) -> None:
+    """Raises DemoError if the file is longer or shorter than its header says."""
+    head, size = _head(path), _size(path)
+    page = int.from_bytes(head[16:18], "big")
+    said = int.from_bytes(head[28:32], "big") * (65536 if page == 1 else page)
+    if size != said:
+        where = f"byte {min(size, said)}: the file"
+        raise DemoError(f"{where} has {size} bytes and says that it has {said}")
 
 
 def _publish(draft: Path, path: Path) -> None:
@@ -353,16 +395,21 @@ def _publish(draft: Path, path: Path) -> None:
             os.close(folder)
 
 
-def _reason(error: sqlite3.Error) -> str:
-    """SQLite's complaint in words for people."""
-    known: dict[Any, str] = {
-        sqlite3.SQLITE_BUSY: "another process is recording into it",
-        sqlite3.SQLITE_LOCKED: "another process is recording into it",
-        sqlite3.SQLITE_FULL: "the disk is full",
-        sqlite3.SQLITE_INTERRUPT: f"it took longer than {SECONDS:.0f} seconds",
-        sqlite3.SQLITE_TOOBIG: "something in it is too large",
-        sqlite3.SQLITE_CORRUPT: "it is damaged",
-        sqlite3.SQLITE_NOTADB: "it is damaged",
-    }
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return known.get(code) or " ".join(str(error).split())[:200]
+def _reason(error: BaseException) -> str | None:
+    """What is wrong, in words for people; None if it is nothing about the file."""
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        return KNOWN.get(code) or _short(str(error))
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    if isinstance(error, OSError):
+        return error.strerror or _short(str(error))
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, DemoError | ValueError | TypeError | OverflowError):
+        return _short(str(error))
+    return None
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:300]

@@ -88,7 +88,7 @@ def _put_episode(db: Database, layout: Layout, number: int, episode: Episode) ->
         agent=int(episode.agent),
         group=int(episode.group),
         team=int(episode.team),
-        label=episode.label,
+        label=put.label_text(episode.label),
         info=put.json_text(dict(episode.info), "info"),
         end=str(episode.end),
         final_obs_known=int(episode.final_obs_known),
@@ -108,9 +108,11 @@ def _provenance(episodes: StoredEpisodes) -> Provenance:
     """Where the demonstrations in a file came from: all its sessions as one."""
     sessions = episodes.sessions
     notes = [note for s in sessions for note in s["notes"]]
-    for said in sessions:
-        if said["format"] not in ("understudy", "memory"):
-            notes.append(f"converted from {said['format']}: {', '.join(said['files'])}")
+    notes += [
+        f"converted from {said['format']}: {', '.join(said['files'])}"
+        for said in sessions
+        if said["format"] not in ("understudy", "memory")
+    ]
     return Provenance(
         format="understudy",
         files=(str(episodes.path),),

@@ -25,6 +25,8 @@ from understudy.errors import DemoError
 COLUMNS = [f'"{name.rstrip("_")}"' for name in NAMES]
 INSERT = f"INSERT INTO episode VALUES ({', '.join('?' * len(NAMES))})"
 UPDATE = f"UPDATE episode SET {', '.join(f'{c} = ?' for c in COLUMNS[1:])} WHERE id = ?"
+STEP = "UPDATE episode SET length = ?, reward = ?, proposed = ?, digest = ? WHERE id = ?"
+MAX_LABEL = 1 << 16
 
 
 def insert_row(db: Database, row: Row) -> None:
@@ -36,6 +38,11 @@ def update_row(db: Database, row: Row) -> None:
     """What is now said of an episode."""
     values = row.values()
     db.execute(UPDATE, [*values[1:], values[0]])
+
+
+def update_steps(db: Database, row: Row) -> None:
+    """What a step changes in an episode's row."""
+    db.execute(STEP, (row.length, row.reward, row.proposed, row.digest, row.id))
 
 
 def add_chunk(db: Database, row: Row, rows: int, data: bytes) -> None:
@@ -103,6 +110,17 @@ def session(provenance: Provenance) -> dict[str, Any]:
     return json.loads(
         json_text({**said, "created": created, "written_by": written}, "the provenance")
     )
+
+
+def label_text(label: str) -> str:
+    """A label, once it is certain that it can be stored.
+
+    Raises:
+        DemoError: It is too long.
+    """
+    if len(label) > MAX_LABEL:
+        raise DemoError(f"a label of {len(label)} characters, at most {MAX_LABEL} are stored")
+    return str(label)
 
 
 def sum_of(rewards: Any) -> float | None:

@@ -116,16 +116,16 @@ class DemoWriter:
                 agent=int(agent),
                 group=int(group),
                 team=int(team),
-                label=str(label),
+                label=put.label_text(label),
                 info=put.json_text(dict(info or {}), "info"),
             )
             writer = EpisodeWriter(self, row)
             with self.change("no episode was begun") as db:
-                put.insert_row(db, row)
                 unit = self.layout.unit(obs)
                 tail = writer.put_unit(db, row, 0, unit)
+                put.insert_row(db, row)
                 self._put_file({**self._rows, row.id: row})
-            writer.keep(row, unit, tail)
+            writer.keep(unit, tail)
             self._next, self._rows[row.id], self._open[row.id] = row.id + 1, row, writer
         return writer
 
@@ -168,9 +168,9 @@ class DemoWriter:
         with self.lock:
             if self._db is None:
                 raise DemoError(f"{self.path}: its recorder is closed; open it with append=True")
-            with one_line(self.path, failed, SAFE):
-                with flushed(self._db) if flush else transaction(self._db):
-                    yield self._db
+            kind = flushed if flush else transaction
+            with one_line(self.path, failed, SAFE), kind(self._db):
+                yield self._db
 
     def seal_row(self, row: Row, tail: bytes) -> None:
         """Gives an episode's row its digest."""
@@ -203,7 +203,7 @@ class DemoWriter:
                 f"{self.path}: does not fit what is to be recorded: {difference}; "
                 "record into another file"
             )
-        index = stored.index
+        index = stored.directory
         self._spec_text, self._spec_digest = index.spec_text, index.spec_digest
         self._sessions = index.sessions
         self._rows = {row.id: row for row in index.rows}
@@ -214,7 +214,9 @@ class DemoWriter:
         if row.end != RECORDING:
             return None
         writer = self._open[row.id] = EpisodeWriter(self, row)
-        writer.go_on(stored.index.tails[row.id], stored.read(row).reward if row.length else None)
+        writer.go_on(
+            stored.directory.tails[row.id], stored.read(row).reward if row.length else None
+        )
         return writer
 
 
@@ -263,15 +265,18 @@ class EpisodeWriter:
                 unit = file.layout.unit(obs, action, reward, proposed, acted_by)
             if len(self._units) >= file.layout.rows:
                 self._fold()
-            row = replace(
-                self._row,
-                length=number,
-                reward=None if reward is None else "float64",
-                proposed=int(self._row.proposed or proposed is not None),
-            )
-            with file.change(failed) as db:
-                tail = self.put_unit(db, row, number, unit)
-            self.keep(row, unit, tail)
+            row = self._row
+            before = row.length, row.reward, row.proposed
+            row.length, row.reward = number, None if reward is None else "float64"
+            row.proposed = int(row.proposed or proposed is not None)
+            try:
+                with file.change(failed) as db:
+                    tail = self.put_unit(db, row, number, unit)
+                    put.update_steps(db, row)
+            except BaseException:
+                row.length, row.reward, row.proposed = before
+                raise
+            self.keep(unit, tail)
             if reward is not None:
                 self._rewards.append(reward)
 
@@ -332,12 +337,11 @@ class EpisodeWriter:
         self._file.seal_row(row, tail)
         # A step that was interrupted just before it returned may stand there already.
         db.execute("INSERT OR REPLACE INTO step VALUES (?, ?, ?)", (row.id, number, unit))
-        put.update_row(db, row)
         return tail
 
-    def keep(self, row: Row, unit: bytes, tail: bytes) -> None:
+    def keep(self, unit: bytes, tail: bytes) -> None:
         """Takes note of a unit that is in the file."""
-        self._row, self._tail = row, tail
+        self._tail = tail
         self._units.append(unit)
 
     def _check_open(self, reward: float | None = None, *, first: bool = True) -> None:

@@ -16,6 +16,7 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from hashlib import sha256
+from operator import attrgetter
 from typing import Any
 
 SIZE = 32
@@ -78,12 +79,13 @@ class Row:
 
     def values(self) -> list[Any]:
         """The columns in order."""
-        return [getattr(self, name) for name in NAMES]
+        return list(_ALL(self))
 
 
 NAMES = tuple(f.name for f in fields(Row))
-_WHO = NAMES[: NAMES.index("tags")]
-_SAID = NAMES[: NAMES.index("chunks")]
+_ALL = attrgetter(*NAMES)
+_WHO = attrgetter(*NAMES[: NAMES.index("tags")])
+_SAID = attrgetter(*NAMES[: NAMES.index("chunks")])
 
 
 def of_spec(spec: str) -> bytes:
@@ -111,7 +113,7 @@ def of_episode(row: Row, spec: bytes, tail: bytes) -> bytes:
         spec: The digest of the spec.
         tail: Of the units that no chunk holds, all zero if there are none.
     """
-    said = json.dumps([getattr(row, name) for name in _SAID]).encode()
+    said = json.dumps(_SAID(row)).encode()
     return sha256(b"understudy episode 1\0" + spec + said + b"\0" + row.chunks + tail).digest()
 
 
@@ -119,7 +121,7 @@ def of_place(row: Row) -> bytes:
     """What the file's digest says of an episode: while recording, only who and where it is."""
     if row.end != RECORDING:
         return row.digest
-    return sha256(json.dumps([getattr(row, name) for name in _WHO]).encode()).digest()
+    return sha256(json.dumps(_WHO(row)).encode()).digest()
 
 
 def of_file(version: int, spec: str, sessions: str, closed: int, places: Iterable[bytes]) -> bytes:

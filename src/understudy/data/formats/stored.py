@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 import weakref
 from collections import OrderedDict
@@ -18,8 +19,8 @@ from understudy.data.episode import End, Episode, check_episode
 from understudy.data.formats import seal
 from understudy.data.formats.container import (
     VERSION,
-    open_to_read,
     one_line,
+    open_to_read,
     restart_clock,
     transaction,
 )
@@ -132,6 +133,8 @@ class StoredEpisodes(Sequence[Episode]):
         except BaseException:
             self.close()
             raise
+        # From here on only chunks are read, which may be as long as the file.
+        self._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, max(path.stat().st_size, 1 << 16))
         # An episode that was begun and never stepped holds nothing that was shown.
         self._rows = [
             row
@@ -146,7 +149,7 @@ class StoredEpisodes(Sequence[Episode]):
         self.lengths = np.array([row.length for row in self._rows], np.int64)
 
     @property
-    def index(self) -> Index:
+    def directory(self) -> Index:
         """What the file says but for the chunks."""
         return self._index
 
@@ -248,7 +251,7 @@ class StoredEpisodes(Sequence[Episode]):
             label=row.label,
             info=_json(row.info),
         )
-        return check_episode(episode, self.spec)
+        return check_episode(episode, self.spec, f"{self.path}: episode {row.id}")
 
 
 def _append(whole: Columns, part: Columns, at: int, row: Row, what: str) -> int:
