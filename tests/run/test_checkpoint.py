@@ -71,6 +71,20 @@ def test_arrays_of_every_type_and_shape_come_back_the_same(
     assert got.flags.owndata
 
 
+def test_arrays_whose_dotted_names_are_the_same_stay_apart(tmp_path: Path) -> None:
+    held = {"a": {"b": np.array(1)}, "a.b": np.array(2), "": {"a.b": np.array(3)}}
+    checkpoint.save(tmp_path, 1, held)
+    assert same(checkpoint.load(tmp_path).state, held)
+
+
+def test_other_programs_find_arrays_by_name_in_their_shape(tmp_path: Path) -> None:
+    from safetensors.numpy import load_file
+
+    path = checkpoint.save(tmp_path, 1, {"net": {"w": np.zeros((2, 3), "f4")}, "n": np.array(7)})
+    found = load_file(path / "state.safetensors")
+    assert {name: array.shape for name, array in found.items()} == {"/net.w": (2, 3), "/n": ()}
+
+
 def test_arrays_that_are_not_contiguous_come_back_the_same(tmp_path: Path) -> None:
     base = np.arange(60, dtype="f4").reshape(3, 4, 5)
     views = {

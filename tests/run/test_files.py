@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import random
 from pathlib import Path
@@ -101,6 +102,16 @@ def test_what_is_missing_cut_or_grown_is_named(tmp_path: Path) -> None:
     assert said() == "folder/a.bin: a link, where a file was written"
     (path / "manifest.json").unlink()
     assert said() == "folder: not a complete folder: it has no manifest.json"
+
+
+def test_manifest_that_somebody_rewrote_is_refused_even_if_it_says_the_same(
+    tmp_path: Path,
+) -> None:
+    files.commit_folder(tmp_path / "folder", {"a": b"1"})
+    manifest = tmp_path / "folder" / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_bytes()), indent=1))
+    with pytest.raises(CheckpointError, match="its own sha256 differs"):
+        files.read_folder(tmp_path / "folder")
 
 
 def test_what_lies_beside_the_written_files_does_not_matter(tmp_path: Path) -> None:

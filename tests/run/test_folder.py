@@ -195,6 +195,7 @@ def test_whatever_call_fails_no_run_is_lost_and_the_name_can_be_used(
         assert set(texts) <= {"old", "new"}
         with RunFolder.create(results, "first", "again", force=True) as run:
             assert run.config_yaml == "again"
+            assert not [name for name in os.listdir(run.path) if name.startswith(".tmp-")]
         assert [p.read_text() for p in results.glob("*/config.yaml")].count("old") == there
         seen += 1
     assert seen > 10
