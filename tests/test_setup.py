@@ -33,6 +33,7 @@ all = ["understudy[plots, box2d]"]
 line-length = 100
 """
 NOT_OFFERED = "ERROR: No matching distribution found for torch==2.13.0+cpu\n"
+CONFLICT = "ERROR: ResolutionImpossible: torch==2.13.0+cpu and (constraint) torch==2.13.0\n"
 UNREACHABLE = (
     "WARNING: Retrying after connection broken by 'NewConnectionError(...)': /simple/torch/\n"
     + NOT_OFFERED
@@ -159,8 +160,9 @@ def test_torch_comes_first_and_stays_as_it_was_chosen(place, pip):
     assert pip.asked[1][4:] == ["-e", ".[plots]"]
 
 
-def test_the_ordinary_torch_is_taken_where_no_cpu_build_is_offered(place, pip, capsys):
-    pip.answers["torch==2.13.0+cpu"] = setup.Outcome(1, NOT_OFFERED)
+@pytest.mark.parametrize("text", [NOT_OFFERED, CONFLICT])
+def test_the_ordinary_torch_is_taken_where_no_cpu_build_is_offered(place, pip, capsys, text):
+    pip.answers["torch==2.13.0+cpu"] = setup.Outcome(1, text)
     assert setup.set_up(place, []) == 0
     assert [asked[1] for asked in pip.asked[:2]] == ["torch==2.13.0+cpu", "torch==2.13.0"]
     assert capsys.readouterr().err.count("no CPU build of torch is offered here") == 1
@@ -259,6 +261,15 @@ def test_an_interrupted_installation_goes_on(place, pip):
     assert (place.venv / "kept").exists()
 
 
+def test_what_pip_was_unpacking_is_cleared_away(place, pip):
+    pip.answers["torch==2.13.0+cpu"] = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        setup.set_up(place, [])
+    (place.scratch / "half a wheel").touch()
+    setup.set_up(place, [])
+    assert not place.scratch.exists()
+
+
 def test_an_interrupted_upgrade_is_not_taken_for_ready(place, pip):
     setup.set_up(place, ["plots"])
     pip.answers["torch==2.13.0+cpu"] = KeyboardInterrupt()
@@ -335,9 +346,11 @@ def test_a_second_set_up_waits_for_the_first(place, capsys):
         ("ERROR: something new", "pip failed:\n  ERROR: something new\nAll that it said is in"),
     ],
 )
-@pytest.mark.parametrize("step", ["torch==2.13.0+cpu", "project"])
+@pytest.mark.parametrize("step", ["torch", "project"])
 def test_a_failure_is_told_in_words(place, pip, monkeypatch, text, sentence, step):
-    if step == "project":
+    if step == "torch":
+        monkeypatch.setattr(setup, "choose_torch", lambda *_: ("torch==2.13.0+cpu",))
+    else:
         monkeypatch.setattr(setup, "install_torch", lambda *_: "2.13.0+cpu")
     pip.answers["torch==2.13.0+cpu"] = setup.Outcome(1, text)
     with pytest.raises(setup.SetupError) as caught:

@@ -54,6 +54,11 @@ class Place(NamedTuple):
         return self.venv / "understudy-setup.log"
 
     @property
+    def scratch(self) -> Path:
+        """Where pip unpacks: beside the result, for /tmp may be small, and is not ours to clear."""
+        return self.venv / "understudy-scratch"
+
+    @property
     def python(self) -> Path:
         """The virtual environment's interpreter."""
         return self.venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -246,6 +251,7 @@ def make_pip(place: Place, lock: int | None) -> Pip:
     hidden = ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV")
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
     environment.update(PYTHONNOUSERSITE="1", PIP_USER="0", PYTHONIOENCODING="utf-8")
+    environment.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(place.scratch)))
     options = ["--disable-pip-version-check", "--no-input", "--retries", "3"]
     conditions: dict[str, Any] = {
         "cwd": str(place.root),
@@ -384,8 +390,10 @@ def install_torch(place: Place, override: str, pip: Pip) -> str:
         outcome = pip(["install", choice, "-c", "constraints.txt"])
         if outcome.code == 0:
             break
+        # Of a build that is not offered, pip says either that nothing matches or that the
+        # constraints conflict; only what is known to be something else stops here.
         raise_known(outcome.text)
-        if choice == choices[-1] or "No matching distribution" not in outcome.text:
+        if choice == choices[-1]:
             raise SetupError(unknown_failure(place.log, outcome.text))
         say(
             "no CPU build of torch is offered here; taking the ordinary one, some GB with its GPU "
@@ -398,6 +406,8 @@ def install(place: Place, wanted: Wanted, pip: Pip) -> None:
     """Installs what is wanted into a virtual environment that stands, and stamps it."""
     stamp = read_stamp(place) or {}
     drop_half_installed(place.packages)
+    shutil.rmtree(str(place.scratch), ignore_errors=True)
+    place.scratch.mkdir()
     # A killed pip may have left anything behind: until the end, the stamp promises nothing.
     write_stamp(place, phase="made", extras=stamp.get("extras", []))
     version = install_torch(place, wanted.torch, pip)
@@ -409,6 +419,7 @@ def install(place: Place, wanted: Wanted, pip: Pip) -> None:
     if outcome.code != 0:
         raise_known(outcome.text)
         raise SetupError(unknown_failure(place.log, outcome.text))
+    shutil.rmtree(str(place.scratch), ignore_errors=True)
     write_stamp(place, phase="ready", key=wanted.key, extras=extras, torch=wanted.torch)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROOM_NEEDED = "about 1.5 GB, several more with the GPU libraries of torch"
+ROOM_NEEDED = "about 1.5 GB in this folder, several more with the GPU libraries of torch"
 ROOM_FOR_PIP_BYTES = 50_000_000
 
 DISK_FULL = re.compile(r"No space left on device|not enough space on the disk|Disk quota exceeded")
@@ -44,10 +44,7 @@ def raise_known(text: str) -> None:
 
 def disk_full() -> str:
     """The sentence for a disk that is full."""
-    return (
-        f"the disk is full: set-up needs {ROOM_NEEDED}, here and while it unpacks in the temporary "
-        "folder (TMPDIR names another). Make room and run this again."
-    )
+    return f"the disk is full: set-up needs {ROOM_NEEDED}. Make room and run this again."
 
 
 def unknown_failure(log: Path, text: str) -> str:
