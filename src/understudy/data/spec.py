@@ -53,7 +53,7 @@ class Obs:
             raise ValueError(f"shape {self.shape} has a negative size")
         rank = {"image": 3, "entities": 2, "mask": 1}.get(self.kind, len(self.shape))
         if len(self.shape) != rank:
-            raise ValueError(f"a {self.kind} has {rank} dimensions, found shape {self.shape}")
+            raise ValueError(f"{self.kind}: expected {rank} dimensions, found shape {self.shape}")
 
     @property
     def size(self) -> int:
@@ -85,8 +85,10 @@ class ActionSpec:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "low", self.low or (-math.inf,) * self.continuous)
-        object.__setattr__(self, "high", self.high or (math.inf,) * self.continuous)
+        # Floats, so that specs which are equal are written, and hashed, alike.
+        for name, unbounded in (("low", -math.inf), ("high", math.inf)):
+            given = getattr(self, name) or (unbounded,) * self.continuous
+            object.__setattr__(self, name, tuple(map(float, given)))
         if not len(self.low) == len(self.high) == self.continuous:
             raise ValueError(
                 f"{self.continuous} continuous actions with {len(self.low)} low and "
