@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
 from understudy.nets.layers import linear
 
@@ -71,6 +70,8 @@ class Entities(nn.Module):
         count, n, width = rows.shape
         split = self.ask(rows).reshape(count, n, 3, self.heads, width // self.heads)
         query, key, value = split.permute(2, 0, 3, 1, 4)  # [M, heads, N, width / heads] each
-        bias = torch.where(there, 0.0, ABSENT)[:, None, None, :]
-        seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
-        return self.answer(seen.transpose(1, 2).reshape(count, n, width))
+        # Written out: for lists this short torch's fused attention takes 1.2 to 1.6 times as long
+        # (4 heads of 16, 10 to 40 entities, forward and backward on a CPU).
+        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+        weight = (scores + torch.where(there, 0.0, ABSENT)[:, None, None, :]).softmax(-1)
+        return self.answer((weight @ value).transpose(1, 2).reshape(count, n, width))

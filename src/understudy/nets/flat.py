@@ -103,18 +103,19 @@ class Adam:
             norm = math.sqrt(float(np.dot(g, g)))
             if norm > self.max_norm:
                 g *= F32(self.max_norm / (norm + 1e-6))
-        m *= F32(self.BETA1)
-        np.multiply(g, F32(1 - self.BETA1), out=t)
+        np.subtract(g, m, out=t)
+        t *= F32(1 - self.BETA1)
         m += t
         np.multiply(g, g, out=t)
         t *= F32(1 - self.BETA2)
         v *= F32(self.BETA2)
         v += t
+        # Both corrections of the start as one factor of the step, which spares a pass over t.
+        root = math.sqrt(1 - self.BETA2**self.num_steps)
         np.sqrt(v, out=t)
-        t *= F32((1 - self.BETA2**self.num_steps) ** -0.5)
-        t += F32(self.eps)
+        t += F32(self.eps * root)
         np.divide(m, t, out=t)
-        t *= F32(learning_rate / (1 - self.BETA1**self.num_steps))
+        t *= F32(learning_rate * root / (1 - self.BETA1**self.num_steps))
         if self.decay:
             self.flat.value *= F32(1 - learning_rate * self.decay)
         self.flat.value -= t
