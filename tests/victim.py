@@ -1,9 +1,11 @@
 """Records until it is killed, and says on standard output what was acknowledged.
 
     python victim.py FILE SEED [LIMIT]
+    python victim.py serve              # a victim for every line `FILE SEED`; forks, which is quick
 
 Two slots of short and long episodes; everything in an episode follows from its label and step, so
 whoever reads the file knows what must be there. Lines: `step LABEL T`, `end LABEL`, `gone LABEL`.
+A server also says `pid N` before a victim begins and `dead` after it was killed.
 LIMIT is the largest size of a file in bytes, as if the disk were full beyond it.
 """
 
@@ -84,13 +86,32 @@ def limit(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-if __name__ == "__main__":
-    if len(sys.argv) > 3:
-        limit(int(sys.argv[3]))
+def record(path: Path, seed: int) -> int:
+    """One recorder after the other, until it is killed or something is wrong."""
     try:
         while True:
-            main(Path(sys.argv[1]), int(sys.argv[2]))
-            sys.argv[2] = str(int(sys.argv[2]) + 1)
+            main(path, seed)
+            seed += 1
     except DemoError as error:
         say(f"error {error}")
-        sys.exit(2)
+        return 2
+
+
+def serve() -> None:
+    for line in sys.stdin:
+        path, seed = line.split()
+        pid = os.fork()
+        if pid == 0:
+            say(f"pid {os.getpid()}")
+            os._exit(record(Path(path), int(seed)))
+        os.waitpid(pid, 0)
+        say("dead")
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "serve":
+        serve()
+        sys.exit()
+    if len(sys.argv) > 3:
+        limit(int(sys.argv[3]))
+    sys.exit(record(Path(sys.argv[1]), int(sys.argv[2])))

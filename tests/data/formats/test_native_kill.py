@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import victim
+from mutants import mutants as mutations
 from understudy.data.demos import Provenance
 from understudy.data.episode import End, Episode
 from understudy.data.formats.native import DemoWriter, read_demos
@@ -20,28 +22,35 @@ from understudy.errors import DemoError
 VICTIM = Path(victim.__file__)
 
 
-def start(path: Path, seed: int, *limit: int) -> subprocess.Popen[str]:
-    """A recorder that has begun to acknowledge steps."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    child = subprocess.Popen(
-        [sys.executable, str(VICTIM), str(path), str(seed), *map(str, limit)],
+def start(*arguments: object) -> subprocess.Popen[str]:
+    """A recorder: `FILE SEED [LIMIT]`."""
+    return subprocess.Popen(
+        [sys.executable, str(VICTIM), *map(str, arguments)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=environment,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    assert child.stdout is not None
-    return child
 
 
-def run_and_kill(path: Path, seed: int, rng: random.Random) -> list[str]:
-    """What a recorder acknowledged before it was killed at a random moment."""
-    child = start(path, seed)
-    assert child.stdout is not None
-    said = [child.stdout.readline()]
-    time.sleep(rng.random() ** 2 * 0.15)
-    child.kill()
-    rest, _ = child.communicate()
-    return [*said, *rest.splitlines(True)]
+@pytest.fixture(scope="module")
+def server() -> Iterator[subprocess.Popen[str]]:
+    """A process that has imported what a recorder needs."""
+    child = start("serve")
+    yield child
+    child.communicate()
+
+
+def run_and_kill(server: subprocess.Popen[str], path: Path, seed: int, seconds: float) -> list[str]:
+    """What a recorder acknowledged in the time before it was killed."""
+    assert server.stdin is not None
+    assert server.stdout is not None
+    server.stdin.write(f"{path} {seed}\n")
+    server.stdin.flush()
+    pid = int(server.stdout.readline().split()[1])
+    time.sleep(seconds)
+    os.kill(pid, signal.SIGKILL)
+    return list(iter(server.stdout.readline, "dead\n"))
 
 
 class Acknowledged:
@@ -54,8 +63,6 @@ class Acknowledged:
 
     def hear(self, lines: Iterable[str]) -> None:
         for line in lines:
-            if not line.endswith("\n"):
-                continue  # killed while it spoke
             what, label, *t = line.split()
             if what == "step":
                 self.steps[label] = int(t[0]) + 1
@@ -91,36 +98,27 @@ def check_content(episode: Episode) -> None:
     assert episode.reward.tolist() == list(range(steps))
 
 
-def test_a_killed_recorder_loses_no_acknowledged_step(tmp_path: Path) -> None:
+def test_a_killed_recorder_loses_no_acknowledged_step(
+    server: subprocess.Popen[str], tmp_path: Path
+) -> None:
     rng = random.Random(0)
     kills, steps, recovered = 40, 0, 0
+    # From the very first moment, in which the file is made, to the middle of things.
+    moments = [0.3 * rng.random() ** 2 for _ in range(kills)]
     heard = Acknowledged()
     path = tmp_path / "0"
     for number in range(kills):
         # Every fourth file is new; into the others the next recorder appends, and is killed too.
         if number % 4 == 0:
             heard, path = Acknowledged(), tmp_path / str(number)
-        heard.hear(run_and_kill(path, 1 + number * 30, rng))
-        if number % 2:
+        heard.hear(run_and_kill(server, path, 1 + number * 30, moments[number]))
+        assert path.exists() or not heard.steps
+        if number % 2 and path.exists():
             recovered += Path(f"{path}-wal").exists()
             steps = max(steps, heard.check(path))
             assert not Path(f"{path}-wal").exists()
     assert steps > 100, "the recorders were killed before they recorded anything"
     assert recovered > kills // 4, "the recorders had closed their files"
-
-
-def test_a_recorder_killed_while_it_begins_leaves_no_file_or_a_whole_one(tmp_path: Path) -> None:
-    rng = random.Random(0)
-    for number in range(10):
-        child = start(tmp_path / str(number), number)
-        time.sleep(0.1 + 0.25 * rng.random())
-        child.kill()
-        heard = Acknowledged()
-        heard.hear(child.communicate()[0].splitlines(True))
-        if (tmp_path / str(number)).exists():
-            heard.check(tmp_path / str(number))
-        else:
-            assert not heard.steps
 
 
 def test_a_recovered_file_says_what_was_recovered(tmp_path: Path) -> None:
@@ -181,9 +179,11 @@ def test_a_full_disk_is_one_line_and_loses_no_acknowledged_step(limit: int, tmp_
 def test_a_killed_file_in_a_folder_that_cannot_be_written_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_and_kill(tmp_path / "a", 1, random.Random(3))
-    if not Path(f"{tmp_path}/a-wal").exists():
-        pytest.skip("it had just closed the file")
+    child = start(tmp_path / "a", 1)
+    assert child.stdout is not None
+    child.stdout.readline()
+    child.kill()
+    child.communicate()
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(DemoError, match=r"did not close it .* copy a\* to one that is"):
         read_demos(tmp_path / "a")
@@ -207,3 +207,27 @@ def test_damage_in_the_middle_of_a_log_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == main
     log.write_bytes(whole)
     read_demos(tmp_path / "a").episodes.close()  # type: ignore[attr-defined]
+
+
+def test_a_damaged_log_never_says_anything_else(tmp_path: Path) -> None:
+    child = start(tmp_path / "a", 1)
+    assert child.stdout is not None
+    for _ in range(40):
+        child.stdout.readline()
+    child.kill()
+    child.communicate()
+    log = Path(f"{tmp_path}/a-wal")
+    whole, main = log.read_bytes(), (tmp_path / "a").read_bytes()
+    refused, mutants = 0, list(mutations(whole, 100, random.Random(0)))
+    for mutant in mutants:
+        (tmp_path / "a").write_bytes(main)
+        log.write_bytes(mutant)
+        try:
+            # What is left of a log that was cut is what was recorded until then.
+            Acknowledged().check(tmp_path / "a")
+        except DemoError as error:
+            refused += 1
+            lines = str(error).splitlines()
+            if len(lines) > 1:
+                raise
+    assert refused > 80

@@ -9,6 +9,7 @@ See https://www.sqlite.org/fileformat2.html#the_write_ahead_log.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,38 +39,36 @@ def refuse_damage(log: Path) -> None:
     if magic & ~1 != MAGIC or page not in {1 << n for n in range(9, 17)}:
         raise DemoError(f"{log.name}: byte 0: its header is damaged")
     word = ">u4" if magic & 1 else "<u4"
-    size = FRAME + page
-    count = (len(data) - HEADER) // size
-    frames = np.frombuffer(data, np.uint8, count * size, HEADER).reshape(count, size)
-    ours = (frames[:, 8:16] == np.frombuffer(data, np.uint8, 8, 16)).all(1)
-    right = _right(frames, data, word)
-    later = np.flatnonzero(ours[right + 1 :])
-    if right < count and len(later):
+    sums = _step(_weights(3), np.zeros(2, np.uint32), np.frombuffer(data, word, 6))
+    if sums.tolist() != np.frombuffer(data, ">u4", 2, 24).tolist():
+        raise DemoError(f"{log.name}: byte 0: its header is damaged")
+    at = HEADER + _right(data, page, word, sums) * (FRAME + page)
+    # Only the frame that was being written at the kill may be wrong. Every later one would begin
+    # with this log's salts, wherever it has come to lie; frames of an older log have others.
+    if later := data.count(data[16:24], at + 16):
         raise DemoError(
-            f"{log.name}: byte {HEADER + right * size}: damaged, and {len(later)} later records "
-            f"hang on it (cut the log there to keep what was before)"
+            f"{log.name}: byte {at}: damaged, and {later} later records hang on it "
+            "(cut the log there to keep what was before)"
         )
 
 
-def _right(frames: NDArray[np.uint8], data: bytes, word: str) -> int:
+def _right(data: bytes, page: int, word: str, sums: NDArray[np.uint32]) -> int:
     """How many frames are as they were written, from the first on.
 
     The checksum runs over pairs of words, `s0 += x0 + s1; s1 += x1 + s0`: a linear recurrence, so
     each frame's share is a dot product and only the sums are carried from frame to frame.
     """
-    head = np.frombuffer(data, word, 6).astype(np.uint32)
-    sums = _step(_weights(3), np.zeros(2, np.uint32), head)
-    if sums.tolist() != np.frombuffer(data, ">u4", 2, 24).tolist():
-        return 0
-    weights = _weights((frames.shape[1] - FRAME + 8) // 8)
-    salts = data[16:24]
+    size = FRAME + page
+    count = (len(data) - HEADER) // size
+    frames = np.frombuffer(data, np.uint8, count * size, HEADER).reshape(count, size)
+    weights, salts = _weights((page + 8) // 8), data[16:24]
     for index, frame in enumerate(frames):
-        covered = np.concatenate([frame[:8], frame[FRAME:]]).view(word).astype(np.uint32)
+        covered = np.concatenate([frame[:8], frame[FRAME:]]).view(word)
         sums = _step(weights, sums, covered)
         said = frame[16:24].view(">u4")
         if frame[8:16].tobytes() != salts or sums.tolist() != said.tolist():
             return index
-    return len(frames)
+    return count
 
 
 def _weights(pairs: int) -> NDArray[np.uint32]:
@@ -89,6 +88,7 @@ def _weights(pairs: int) -> NDArray[np.uint32]:
 
 
 def _step(
-    weights: NDArray[np.uint32], sums: NDArray[np.uint32], words: NDArray[np.uint32]
+    weights: NDArray[np.uint32], sums: NDArray[np.uint32], words: NDArray[Any]
 ) -> NDArray[np.uint32]:
-    return (weights * np.concatenate([words, sums])).sum(1, dtype=np.uint32)
+    """The sums after these words."""
+    return (weights * np.concatenate([words.astype(np.uint32), sums])).sum(1, dtype=np.uint32)
