@@ -236,7 +236,7 @@ def test_only_those_who_are_there_are_measured():
     obs = entities(rng, (20, 30))
     obs["e"] = np.where(obs[present("e")][..., None], 3 * obs["e"] + 7, 1e9).astype(F32)
     model.observe(obs)
-    found = model.state_dict()["normalizers"]["e"]
+    found = model.state_dict()["normalizers"]["entities/e"]
     assert found["count"] == obs[present("e")].sum()
     np.testing.assert_allclose(found["mean"], obs["e"][obs[present("e")]].mean(0), rtol=1e-4)
 

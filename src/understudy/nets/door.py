@@ -37,7 +37,7 @@ class Door(nn.Module):
 
     Attributes:
         width: `V`.
-        normalizers: By the name of the observation; `""` for all vectors together.
+        normalizers: `vectors` for all vectors together, `entities/NAME` for every list.
     """
 
     def __init__(self, spec: Spec, normalize: bool) -> None:
@@ -53,37 +53,38 @@ class Door(nn.Module):
         self.entities = [n for n, o in spec.obs.items() if o.kind == "entities"]
         self.width = sum(self.sizes.values())
         self.normalizers: dict[str, Normalizer] = {}
+        self._number: dict[str, int] = {}
         for name in self.entities:
             if not spec.obs[name].size:
                 raise ValueError(f"entities '{name}' are {list(spec.obs[name].shape)}: no numbers")
         if normalize:
             if self.width:
-                self._add("", self.width)
+                self._add("vectors", self.width)
             for name in self.entities:
-                self._add(name, spec.obs[name].shape[-1])
+                self._add(f"entities/{name}", spec.obs[name].shape[-1])
 
-    def _add(self, name: str, width: int) -> None:
-        self.normalizers[name] = made = Normalizer(width)
-        # Dots are not allowed in a buffer's name.
-        key = name.replace(".", "/")
-        self.register_buffer(f"mean:{key}", torch.from_numpy(made.mean), persistent=False)
-        self.register_buffer(f"inverse:{key}", torch.from_numpy(made.inverse), persistent=False)
+    def _add(self, key: str, width: int) -> None:
+        # Numbered, because not every observation's name can be a buffer's.
+        number = self._number[key] = len(self.normalizers)
+        self.normalizers[key] = made = Normalizer(width)
+        self.register_buffer(f"mean{number}", torch.from_numpy(made.mean), persistent=False)
+        self.register_buffer(f"inverse{number}", torch.from_numpy(made.inverse), persistent=False)
 
     def forward(self, obs: Tensors, lead: tuple[int, ...]) -> Seen:
         """Args: obs: named tensors `[*lead, ...]`. lead: the axes before an observation's own."""
         rows = [obs[n].reshape(*lead, size).float() for n, size in self.sizes.items()]
         vectors = torch.cat(rows, -1) if rows else torch.zeros(*lead, 0)
         return Seen(
-            self._normal("", vectors),
+            self._normal("vectors", vectors),
             [self._image(name, obs[name]) for name in self.images],
             [self._entities(name, obs) for name in self.entities],
         )
 
-    def _normal(self, name: str, x: torch.Tensor) -> torch.Tensor:
-        if name not in self.normalizers:
+    def _normal(self, key: str, x: torch.Tensor) -> torch.Tensor:
+        if key not in self.normalizers:
             return x
-        key = name.replace(".", "/")
-        mean, inverse = self.get_buffer(f"mean:{key}"), self.get_buffer(f"inverse:{key}")
+        number = self._number[key]
+        mean, inverse = self.get_buffer(f"mean{number}"), self.get_buffer(f"inverse{number}")
         return ((x - mean) * inverse).clamp(-float(LIMIT), float(LIMIT))
 
     def _image(self, name: str, x: torch.Tensor) -> torch.Tensor:
@@ -94,13 +95,15 @@ class Door(nn.Module):
     def _entities(self, name: str, obs: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
         there = obs[present(name)].bool()
         # Whatever is stored where nobody is, even a nan, must not get any further.
-        return torch.where(there[..., None], self._normal(name, obs[name].float()), 0.0), there
+        x = self._normal(f"entities/{name}", obs[name].float())
+        return torch.where(there[..., None], x, 0.0), there
 
     def observe(self, obs: Tree) -> None:
         """Let the normalizers take in these observations: numpy arrays `[..., ...]`."""
-        for name, normalizer in self.normalizers.items():
-            if name:
-                normalizer.update(obs[name][obs[present(name)]])
-                continue
-            rows = [obs[n].reshape(-1, size) for n, size in self.sizes.items()]
-            normalizer.update(np.concatenate(rows, -1, dtype=np.float64))
+        for key, normalizer in self.normalizers.items():
+            if key == "vectors":
+                rows = [obs[n].reshape(-1, size) for n, size in self.sizes.items()]
+                normalizer.update(np.concatenate(rows, -1, dtype=np.float64))
+            else:
+                name = key.removeprefix("entities/")
+                normalizer.update(obs[name][obs[present(name)].astype(bool)])
