@@ -110,3 +110,12 @@ def test_many_numbers_are_mixed_to_fewer() -> None:
         for e in demos
     ]
     assert inverse_dynamics(Demos(spec, episodes)).agrees is True
+
+
+def test_long_recordings_are_cut_and_numbers_without_bounds_have_no_score() -> None:
+    fit = inverse_dynamics(_world("numbers", 0, episodes=4, steps=6000))
+    assert fit.agrees is True
+    demos = _world("numbers", 0)
+    for episode in demos:
+        episode.obs["obs"][:] *= 1e300
+    assert inverse_dynamics(demos).agrees is None

@@ -121,6 +121,14 @@ def test_files_that_contradict_themselves_are_refused(path: Path, change, found:
     assert "\n" not in str(caught.value)
 
 
+def test_numbers_too_large_for_the_spec_are_refused(path: Path) -> None:
+    expert(path, obs=np.full((5, 2), 1e300))
+    plain = Spec(obs={"a": Obs(kind="vector", shape=(2,))}, action=ActionSpec(branches=(4,)))
+    for spec in (spec_of(Box(-9, 9, (2,)), Discrete(3)), plain):
+        with pytest.raises(DemoError, match="is inf at step 0"):
+            expert_npz.read(path, spec=spec)
+
+
 def _pictures(folder: Path, channels: int = 3) -> np.ndarray:
     pixels = np.random.default_rng(0).integers(0, 256, (5, 8, 9, channels), np.uint8)
     (folder / "recorded_images").mkdir(exist_ok=True)

@@ -287,8 +287,30 @@ def test_a_killed_recorder_loses_only_the_record_that_it_was_writing(demo) -> No
     torn = demo(data[:-3])
     assert torn.lengths.tolist() == [3]
     assert "4 whole records" in torn.provenance.notes[0]
-    assert "of a last one were left out" in torn.provenance.notes[0]
+    assert "bytes after them were left out" in torn.provenance.notes[0]
     assert "stopped before" in torn.provenance.reason
+
+
+def test_a_recorder_killed_between_its_last_two_writes_loses_nothing(demo) -> None:
+    """It had appended the metadata but not yet rewritten that at the beginning."""
+    data = w.demo_file(ONE, w.walk(5), meta=w.metadata(0), trailing=False) + w.metadata(5)
+    demos = demo(data)
+    assert demos.lengths.tolist() == [4]
+    assert "5 whole records" in demos.provenance.notes[0]
+
+
+def test_damage_in_the_middle_is_not_taken_for_a_killed_recorder(demo) -> None:
+    data = w.demo_file(ONE, w.walk(40), meta=w.metadata(0), trailing=False)
+    place = data.index(w.walk(5)[4]) - 1
+    for size in (b"\x00", b"\xff\xff\x7f"):
+        _refused(demo, data[:place] + size + data[place + 1 :], f"byte {place}: a (record|message)")
+
+
+def test_rewards_beyond_32_bits_are_refused(demo) -> None:
+    records = [
+        w.record([w.observation([k])], vector=[0], reward=3e38, group_reward=3e38) for k in range(3)
+    ]
+    _refused(demo, w.demo_file(ONE, records), "reward 6.*; expected a finite number of 32 bits")
 
 
 def test_version_zero_is_read_and_others_are_not(demo) -> None:
@@ -422,6 +444,7 @@ def test_a_name_with_a_line_break_still_gives_one_line(tmp_path: Path) -> None:
 def test_heads_of_other_files_are_not_recognized() -> None:
     good = w.demo_file(ONE, w.walk(3))
     assert mlagents.recognizes(good)
+    assert mlagents.recognizes(w.demo_file(ONE, w.walk(3), meta=w.metadata(3, name="x" * 40)))
     others = [b"", b"SQLite format 3\0" + bytes(80), b"PK\x03\x04" + bytes(80), b"\x80\x04" * 40]
     others += [bytes(80), good[:20], struct.pack("<I", 8) + good, good[1:], b"# text\n" * 20]
     for head in others:

@@ -136,29 +136,30 @@ def test_other_compressions_and_damage_are_refused(tmp_path: Path) -> None:
         Npz(path)
 
 
-def test_a_small_file_that_becomes_a_gigabyte_is_refused_before_it_is_read(tmp_path: Path) -> None:
+def test_a_small_file_that_becomes_half_a_gigabyte_is_refused_before_it_is_read(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "a.npz"
-    header = "{'descr': '|u1', 'fortran_order': False, 'shape': (1073741824,), }"
+    header = "{'descr': '|u1', 'fortran_order': False, 'shape': (536870912,), }"
     with (
-        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file,
         file.open("a.npy", "w", force_zip64=True) as member,
     ):
         member.write(_npy(header))
-        for _ in range(64):
+        for _ in range(32):
             member.write(bytes(1 << 24))
-    assert path.stat().st_size < 2 << 20
-    _refused(path, "a", "takes 1073741824 bytes in memory; expected at most")
+    assert path.stat().st_size < 4 << 20
+    _refused(path, "a", "takes 536870912 bytes in memory; expected at most")
 
 
 def test_all_arrays_share_the_memory_that_a_file_may_take(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
-    arrays: dict[str, Any] = {f"a{i}": np.zeros(100 << 20, np.uint8) for i in range(3)}
+    arrays: dict[str, Any] = {f"a{i}": np.zeros(140 << 20, np.uint8) for i in range(2)}
     np.savez_compressed(path, **arrays)
     with Npz(path) as file:
         file.array("a0")
-        file.array("a1")
         with pytest.raises(DemoError, match="in memory"):
-            file.array("a2")
+            file.array("a1")
 
 
 def test_two_members_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -60,9 +60,11 @@ def describe(
     """
     if spec is None:
         return _guess(file, obs, actions)
-    if spec.observation_space is not None and spec.action_space is not None:
-        return _of_spaces(file, obs, actions, spec)
-    return _of_spec(file, obs, actions, spec)
+    # A number too large for the dtype of the spec becomes infinite, which every check refuses.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if spec.observation_space is not None and spec.action_space is not None:
+            return _of_spaces(file, obs, actions, spec)
+        return _of_spec(file, obs, actions, spec)
 
 
 def _guess(file: Npz, obs: tuple[str, NDArray[Any]], actions: tuple[str, NDArray[Any]]) -> Bare:

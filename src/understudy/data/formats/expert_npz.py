@@ -52,19 +52,7 @@ def read(path: str | os.PathLike[str], *, spec: Spec | None = None) -> Demos:
         DemoError: The file is damaged, hostile, or does not fit the spec.
     """
     with Npz(path) as file:
-        actions = file.rows("actions")
-        starts = file.rows("episode_starts", "biuf").astype(bool).reshape(-1)
-        rewards = file.rows("rewards", "iuf").reshape(-1)
-        obs = file.rows("obs", "biufUS")
-        if obs.dtype.kind in "US":
-            obs = _pictures(file, obs.reshape(-1))
-        counts = {"actions": len(actions), "rewards": len(rewards), "obs": len(obs)}
-        for name, count in counts.items():
-            if count != len(starts):
-                raise file.refusal(name, f"has {count} rows", f"{len(starts)} as episode_starts")
-        if not len(starts) or not starts[0]:
-            raise file.refusal("episode_starts", "does not begin with a start", "True at step 0")
-        bare = describe(file, ("obs", obs), ("actions", actions), spec)
+        bare, starts, rewards = _steps(file, spec)
     firsts = np.flatnonzero(starts)
     if len(firsts) > MOST_EPISODES:
         raise too_many_episodes(path, len(firsts))
@@ -85,6 +73,23 @@ def read(path: str | os.PathLike[str], *, spec: Spec | None = None) -> Demos:
             ),
         ),
     )
+
+
+def _steps(file: Npz, spec: Spec | None) -> tuple[Bare, NDArray[np.bool_], NDArray[Any]]:
+    """What was seen and done at every step, where episodes start, and the rewards."""
+    actions = file.rows("actions")
+    starts = file.rows("episode_starts").astype(bool).reshape(-1)
+    rewards = file.rows("rewards", "iuf").reshape(-1)
+    obs = file.rows("obs", "biufUS")
+    if obs.dtype.kind in "US":
+        obs = _pictures(file, obs.reshape(-1))
+    for name, array in (("actions", actions), ("rewards", rewards), ("obs", obs)):
+        if len(array) != len(starts):
+            expected = f"{len(starts)} as episode_starts"
+            raise file.refusal(name, f"has {len(array)} rows", expected)
+    if not len(starts) or not starts[0]:
+        raise file.refusal("episode_starts", "does not begin with a start", "True at step 0")
+    return describe(file, ("obs", obs), ("actions", actions), spec), starts, rewards
 
 
 def _episode(

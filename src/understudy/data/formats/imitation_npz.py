@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from understudy.data.demos import Demos, Provenance
 from understudy.data.episode import End, Episode, check_episode
-from understudy.data.formats.bare import describe
+from understudy.data.formats.bare import Bare, describe
 from understudy.data.formats.npz import Npz
 from understudy.data.formats.refusal import MOST_EPISODES, label, too_many_episodes
 from understudy.data.spec import Spec
@@ -44,21 +46,7 @@ def read(path: str | os.PathLike[str], *, spec: Spec | None = None) -> Demos:
         UNKNOWN. Where it is False the trajectory was cut off while it went on: OPEN.
     """
     with Npz(path) as file:
-        obs, acts = file.rows("obs"), file.rows("acts")
-        terminal = file.rows("terminal", "b").reshape(-1)
-        cuts = _cuts(file, len(acts), len(terminal))
-        if len(obs) != len(acts) + len(terminal):
-            raise file.refusal(
-                "obs",
-                f"has {len(obs)} rows",
-                f"{len(acts) + len(terminal)}: one for each act and one more for each trajectory",
-            )
-        rewards = file.rows("rews", "iuf").reshape(-1) if "rews" in file.names else None
-        if rewards is not None and len(rewards) != len(acts):
-            raise file.refusal("rews", f"has {len(rewards)} rows", f"{len(acts)} as acts")
-        if len(terminal) > MOST_EPISODES:
-            raise too_many_episodes(path, len(terminal))
-        bare = describe(file, ("obs", obs), ("acts", acts), spec)
+        bare, cuts, terminal, rewards = _steps(file, spec)
     episodes = []
     for index, (start, end) in enumerate(pairwise(cuts)):
         first, name = start + index, label(path, index)  # one observation more in each before it
@@ -71,15 +59,30 @@ def read(path: str | os.PathLike[str], *, spec: Spec | None = None) -> Demos:
             label=name,
         )
         episodes.append(check_episode(episode, bare.spec, name))
-    return Demos(
-        bare.spec,
-        episodes,
-        Provenance(
-            format="imitation",
-            files=(os.fspath(path),),
-            notes=(*bare.notes, "episodes that ended may have ended by a time limit"),
-        ),
-    )
+    notes = (*bare.notes, "episodes that ended may have ended by a time limit")
+    origin = Provenance(format="imitation", files=(os.fspath(path),), notes=notes)
+    return Demos(bare.spec, episodes, origin)
+
+
+def _steps(
+    file: Npz, spec: Spec | None
+) -> tuple[Bare, list[int], NDArray[np.bool_], NDArray[Any] | None]:
+    """What was seen and done, where trajectories are cut, whether they ended, and the rewards."""
+    obs, acts = file.rows("obs"), file.rows("acts")
+    terminal = file.rows("terminal", "b").reshape(-1)
+    if len(terminal) > MOST_EPISODES:
+        raise too_many_episodes(file.path, len(terminal))
+    cuts = _cuts(file, len(acts), len(terminal))
+    if len(obs) != len(acts) + len(terminal):
+        raise file.refusal(
+            "obs",
+            f"has {len(obs)} rows",
+            f"{len(acts) + len(terminal)}: one for each act and one more for each trajectory",
+        )
+    rewards = file.rows("rews", "iuf").reshape(-1) if "rews" in file.names else None
+    if rewards is not None and len(rewards) != len(acts):
+        raise file.refusal("rews", f"has {len(rewards)} rows", f"{len(acts)} as acts")
+    return describe(file, ("obs", obs), ("acts", acts), spec), cuts, terminal, rewards
 
 
 def _cuts(file: Npz, num_acts: int, num_trajectories: int) -> list[int]:

@@ -27,6 +27,7 @@ from understudy.errors import DemoError
 BRAIN_AT = 33
 LEAST_RECORD = 7  # three fields inside each other, around the shape of one observation
 LARGEST_RECORD = 1 << 30
+MOST_TORN = 4  # half a record may be this many times as large as the largest whole one
 _T = TypeVar("_T")
 
 
@@ -147,14 +148,27 @@ class Recording:
 
     def _hop_to_the_end(self) -> None:
         # The recorder was killed: what it wrote last may be half a record, and nothing else may.
-        at = self.extents[0]
-        while at < self.size:
+        at, largest = self.extents[0], 0
+        while at < self.size and not self._is_copy(at):
             try:
-                at = self._record(at)
+                stop = self._record(at)
             except DemoError:
+                if self.size - at > MOST_TORN * largest:
+                    raise
                 break
+            at, largest = stop, max(largest, stop - at)
         left = self.size - at
         self.notes.append(
             f"its recorder was stopped before it closed the file: {self.count} whole "
-            f"records were found" + (f", {left} bytes of a last one were left out" if left else "")
+            f"records were found" + (f", {left} bytes after them were left out" if left else "")
         )
+
+    def _is_copy(self, at: int) -> bool:
+        """Whether the rest is the metadata that the recorder appends, killed right after that."""
+        if self.size - at >= BRAIN_AT:
+            return False
+        self._file.seek(at)
+        try:
+            return 0 < self.count == read_metadata(self._file.read()).num_steps
+        except WireError:
+            return False

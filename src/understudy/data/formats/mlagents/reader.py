@@ -30,12 +30,14 @@ def recognizes(head: bytes) -> bool:
     There is no magic number: metadata that can be read and names itself or its version, then zeros
     up to the brain parameters.
     """
-    if len(head) <= BRAIN_AT or not 2 <= head[0] < BRAIN_AT:
+    if len(head) <= BRAIN_AT or not 2 <= head[0] < 128:
         return False
     try:
         meta = read_metadata(head[1 : 1 + head[0]])
     except WireError:
         return False
+    if head[0] >= BRAIN_AT:  # a name that is too long; the reader says so
+        return bool(meta.name) and meta.api_version == 1
     named = bool(meta.name) or meta.api_version == 1
     return named and not head[1 + head[0] : BRAIN_AT].strip(b"\0")
 

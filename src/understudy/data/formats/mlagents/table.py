@@ -17,6 +17,7 @@ from understudy.data.formats.wire import WireError
 from understudy.data.spec import ActionSpec, Obs, Spec
 
 MASK = "action_mask"
+LARGEST_REWARD = float(np.finfo(np.float32).max)
 
 
 @dataclass(slots=True)
@@ -87,9 +88,10 @@ class Table:
         of = self.of
         of.offset[row], of.id[row], of.group[row] = offset, record.id, record.group
         of.done[row], of.interrupted[row] = record.done, record.interrupted
-        of.reward[row] = record.reward + record.group_reward
-        if not np.isfinite(of.reward[row]):
-            raise WireError(0, f"reward {of.reward[row]}", "a finite number")
+        reward = record.reward + record.group_reward
+        if not abs(reward) <= LARGEST_REWARD:
+            raise WireError(0, f"reward {reward}", "a finite number of 32 bits")
+        of.reward[row] = reward
         self._put_action(row, record)
         if record.mask:
             self._put_mask(row, record)
