@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from understudy.data.action import Action
 from understudy.data.demos import Demos, Provenance
@@ -159,18 +159,19 @@ def _meant(action: str, cues: NDArray[Any], allowed: NDArray[np.bool_] | None) -
 
 def episode_of(
     spec: Spec,
-    obs: Sequence[Any],
+    obs: ArrayLike,
     *,
-    continuous: Sequence[Any] = (),
-    discrete: Sequence[Any] = (),
+    continuous: ArrayLike = (),
+    discrete: ArrayLike = (),
     name: str = "obs",
     **facts: Any,
 ) -> Episode:
     """An episode written out by hand: `T+1` observations, `T` actions each a number or a list."""
-    steps = len(obs) - 1
-    a = spec.action
+    f, a = spec.fields[name], spec.action
+    seen = np.array(obs, f.dtype).reshape(-1, *f.shape)
+    steps = len(seen) - 1
     return Episode(
-        obs={name: np.array(obs, spec.fields[name].dtype).reshape(-1, *spec.fields[name].shape)},
+        obs={name: seen},
         action=Action(
             np.array(continuous, a.dtype).reshape(steps, a.continuous),
             np.array(discrete, np.int64).reshape(steps, len(a.branches)),
