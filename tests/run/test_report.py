@@ -92,12 +92,16 @@ def sketched(monkeypatch):
 
 def test_whole_report_has_all_numbers_and_pictures(whole):
     folder, page, text, numbers = whole
+    html = (folder / "report" / "index.html").read_text()
     assert numbers["pictures"] == page.images
     names = {"returns.png", "film.webp", "confusion.png", "scatter.png", "curves.png"}
     assert set(page.images) == names
     for name in page.images:
         with Image.open(folder / "report" / name) as image:
             image.load()
+            if name.endswith(".png"):  # letters are as large in every picture
+                assert f'src="{name}" alt="' in html
+                assert f'width="{image.width * 96 // canvas.DPI}"' in html
         assert f"]({name})" in text
     assert numbers["evaluations"]["expert"]["return"]["iqm"] == pytest.approx(264, abs=3)
     assert len(numbers["evaluations"]["expert"]["returns"]) == 100

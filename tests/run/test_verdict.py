@@ -128,7 +128,7 @@ def test_choice_that_was_never_shown_is_not_missed():
     assert "never does" not in text(make_choices([1.0], confusion=(counts,)))
 
 
-def test_likelihood_below_that_of_frequencies_is_overconfidence():
+def test_likelihood_no_better_than_that_of_frequencies_is_overconfidence():
     report = make_choices([0.8], log_probs={"policy": -1.9, "commonest": -0.7})
     assert "too sure of itself" in text(report)
     assert "−1.900 nats per step" in text(report)

@@ -98,6 +98,13 @@ def canvas(path: Path, width: float, height: float, title: str) -> Iterator[Any]
     write_whole(path, drawn.getvalue())
 
 
+def width_of(path: Path) -> int:
+    """How wide a PNG file of ours should be shown, in CSS pixels, of which an inch has 96."""
+    with path.open("rb") as file:
+        head = file.read(24)
+    return int.from_bytes(head[16:20]) * 96 // DPI
+
+
 def thousands(axis: Any) -> None:
     """Ticks of an axis as whole numbers with commas."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator

@@ -80,10 +80,17 @@ class Judgment:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A file beside the page, and what it shows for those who do not see it. See `Block`."""
+    """A file beside the page. See `Block`.
+
+    Attributes:
+        file: Its name.
+        shows: What it shows, for those who do not see it.
+        width: In CSS pixels, so that letters are as large in every picture; None for its own.
+    """
 
     file: str
     shows: str
+    width: int | None = None
 
     def markdown(self) -> str:
         """See `Block`."""
@@ -91,9 +98,10 @@ class Picture:
 
     def html(self) -> str:
         """See `Block`."""
+        width = "" if self.width is None else f' width="{self.width}"'
         return (
-            f'<figure><img src="{_escaped(self.file)}" alt="{_escaped(self.shows)}" '
-            'loading="lazy"></figure>'
+            f'<figure><img src="{_escaped(self.file)}" alt="{_escaped(self.shows)}"{width}'
+            "></figure>"
         )
 
 

@@ -19,6 +19,7 @@ from understudy.data.action import Action
 from understudy.data.demos import Rows
 from understudy.errors import MissingExtraError
 from understudy.nets.model import Model
+from understudy.run.canvas import width_of
 from understudy.run.document import (
     Block,
     Facts,
@@ -141,7 +142,7 @@ class _Pictures:
             self.missing = f"This report has no pictures: {error}"
             return []
         self.files.append(name)
-        return [Picture(name, shows)]
+        return [Picture(name, shows, width_of(self.folder / name))]
 
     def copy(self, film: Path, shows: str) -> list[Block]:
         name = f"film{film.suffix}"

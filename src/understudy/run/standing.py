@@ -101,7 +101,7 @@ def _scale(best: Evaluation, expert: Evaluation | None, chance: Evaluation | Non
     if expert is not None and chance is not None:
         share = way(best.iqm, chance.iqm, expert.iqm)
         if share is not None:
-            said.append(f"That is {100 * share:.0f}% of the way from chance to the expert.")
+            said.append(f"So it is {100 * share:.0f}% of the way from chance to the expert.")
     return said
 
 

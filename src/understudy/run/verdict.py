@@ -254,10 +254,10 @@ def _never_chosen(report: HeldOutReport, judged: tuple[Part, ...]) -> str:
 def _overconfident(report: HeldOutReport, judged: tuple[Part, ...]) -> str:
     mine, common = report.policy.log_prob, report.commonest.log_prob
     skill = _mean(judged, "skill")
-    if skill <= NO_SKILL or mine > common - NATS:
+    if skill <= NO_SKILL or mine > common + NATS:
         return ""
     return (
-        f"It is too sure of itself: what was shown is less likely to it ({nats(mine)} nats per "
+        f"It is too sure of itself: what was shown is no likelier to it ({nats(mine)} nats per "
         f"step) than to somebody who knows only how often each action occurs ({nats(common)}). "
         "Take its best guess, not sampled actions, or stop earlier (held_out.patience=5)."
     )
