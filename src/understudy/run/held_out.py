@@ -190,8 +190,8 @@ def _previous(dist: Product, learned: Rows, held: Rows) -> Likeness:
 
 def _shifted(rows: Rows) -> Action:
     """`[steps, ...]` the action before every action."""
+    # What lies before an episode is the last row of another, where nothing was done: zero.
     before = Action(np.roll(rows.action.continuous, 1, 0), np.roll(rows.action.discrete, 1, 0))
-    before.continuous[rows.fresh], before.discrete[rows.fresh] = 0, 0
     return before.at(rows.acted)
 
 
