@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -447,3 +448,61 @@ def test_nothing_but_numpy_and_the_standard_library_is_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
+
+
+def interrupting(at: int, committed: bool) -> Any:
+    """The end of a transaction, during which a person presses Ctrl-C once."""
+    count, whole = 0, container.transaction.__exit__
+
+    def end(self: Any, kind: Any, error: Any, trace: Any) -> None:
+        nonlocal count
+        count += 1
+        if count == at + 1 and not committed:
+            whole(self, KeyboardInterrupt, KeyboardInterrupt(), None)
+            raise KeyboardInterrupt
+        whole(self, kind, error, trace)
+        if count == at + 1:
+            raise KeyboardInterrupt
+
+    return end
+
+
+@pytest.mark.parametrize("committed", [False, True])
+@pytest.mark.parametrize("at", range(14))
+def test_an_interruption_leaves_what_was_written(
+    at: int, committed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    obs, act = {"place": np.zeros(3, np.float32)}, Action(np.zeros(0, np.float32), np.array([0]))
+    writer = DemoWriter(tmp_path / "a", SMALL, OURS)
+    writer.layout.rows = 2
+    done = [0, 0, 0]
+    episodes: list[Any] = []
+
+    def play() -> None:
+        for number, steps in enumerate((5, 3, 4)):
+            episodes.append(writer.begin(obs))
+            for t in range(steps):
+                episodes[-1].step(act, float(t), obs)
+                done[number] += 1
+            episodes[-1].discard() if steps == 3 else episodes[-1].end(End.TERMINATED)
+
+    monkeypatch.setattr(container.transaction, "__exit__", interrupting(at, committed))
+    with pytest.raises(KeyboardInterrupt):
+        play()
+    # A person pressed Ctrl-C; the program goes on for a step and then closes.
+    if episodes and episodes[-1].num_steps and at % 2:
+        with contextlib.suppress(DemoError):  # it may be over
+            episodes[-1].step(act, 9.0, obs)
+    writer.close()
+    demos = read_back(tmp_path / "a")
+    assert sum(map(len, demos)) >= done[0] + done[2]
+    stored: Any = read_demos(tmp_path / "a").episodes
+    assert stored.returns.tolist() == [e.return_ for e in demos]
+    stored.close()
+    assert os.listdir(tmp_path) == ["a"]
+    for e in demos:
+        assert e.end in (End.OPEN, End.TERMINATED)
+        # Rewards count the steps; the one after the interruption earned 9.
+        assert e.reward is not None
+        rewards = e.reward.tolist()
+        assert [r for r in rewards if r != 9.0] == list(range(len(e) - rewards.count(9.0)))

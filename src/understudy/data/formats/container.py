@@ -220,6 +220,8 @@ class transaction:  # noqa: N801 - as above
         self.db = db
 
     def __enter__(self) -> None:
+        if self.db.in_transaction:  # interrupted before it could be undone
+            self.db.execute("ROLLBACK")
         self.db.execute("BEGIN")
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:

@@ -14,6 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from understudy.data.action import Action
 from understudy.data.demos import Provenance
 from understudy.data.episode import ActedBy, End, Tree
@@ -28,7 +30,7 @@ from understudy.data.formats.container import (
     transaction,
 )
 from understudy.data.formats.seal import NO_TAIL, RECORDING, Row
-from understudy.data.formats.stored import StoredEpisodes
+from understudy.data.formats.stored import Index, StoredEpisodes
 from understudy.data.spec import Spec
 from understudy.errors import DemoError
 
@@ -59,6 +61,7 @@ class DemoWriter:
         self.path = Path(path)
         self.lock = threading.RLock()
         self._open: dict[int, EpisodeWriter] = {}
+        self._interrupted = False
         self._db: Database | None = None
         now = put.session(provenance)
         if not append:
@@ -109,6 +112,7 @@ class DemoWriter:
             DemoError: The observation does not fit the spec, or the file cannot be written.
         """
         with self.lock, one_line(self.path, "no episode was begun", MEND):
+            self.catch_up()
             row = Row(
                 id=self._next,
                 session=len(self._sessions) - 1,
@@ -140,6 +144,7 @@ class DemoWriter:
                 return
             db = self._db
             try:
+                self.catch_up()
                 for writer in list(self._open.values()):
                     writer.finish()
                 with self.change("it could not be closed", flush=True):
@@ -169,8 +174,34 @@ class DemoWriter:
             if self._db is None:
                 raise DemoError(f"{self.path}: its recorder is closed; open it with append=True")
             kind = flushed if flush else transaction
-            with one_line(self.path, failed, SAFE), kind(self._db):
-                yield self._db
+            try:
+                with one_line(self.path, failed, SAFE), kind(self._db):
+                    yield self._db
+            except Exception:
+                raise
+            except BaseException:
+                # Ctrl-C: whether that was in time nobody knows but the file.
+                self._interrupted = True
+                raise
+
+    def catch_up(self) -> None:
+        """After an interruption: what the file holds is what was written.
+
+        Raises:
+            DemoError: The file is not as it should be.
+        """
+        if not self._interrupted or self._db is None:
+            return
+        with one_line(self.path, "it could not be read again"), transaction(self._db):
+            index = Index(self._db, self.path)
+        self._rows = {row.id: row for row in index.rows}
+        self._next = max(self._rows, default=0) + 1
+        for row in index.rows:
+            if row.end == RECORDING:
+                self._open.setdefault(row.id, EpisodeWriter(self, row))
+        for id, writer in list(self._open.items()):
+            writer.catch_up(self._rows.get(id), index.tails.get(id, []))
+        self._interrupted = False
 
     def seal_row(self, row: Row, tail: bytes) -> None:
         """Gives an episode's row its digest."""
@@ -187,7 +218,7 @@ class DemoWriter:
         """An episode is no longer written: its end is in the file."""
         self._open.pop(row.id, None)
         if row.end == RECORDING:
-            del self._rows[row.id]
+            self._rows.pop(row.id, None)
         else:
             self._rows[row.id] = row
 
@@ -257,11 +288,14 @@ class EpisodeWriter:
             DemoError: Something does not fit the spec or is not finite, or the disk is full; the
                 step is not in the file then, those before it are.
         """
-        file, number = self._file, self._row.length + 1
+        file = self._file
+        file.catch_up()
+        number = self._row.length + 1
         failed = f"episode {self._row.id} step {number - 1} was not written"
         with file.lock:
             with one_line(file.path, failed, MEND):
-                self._check_open(reward, first=number == 1)
+                self._check_open()
+                self._check_reward(reward)
                 unit = file.layout.unit(obs, action, reward, proposed, acted_by)
             if len(self._units) >= file.layout.rows:
                 self._fold()
@@ -287,6 +321,7 @@ class EpisodeWriter:
             DemoError: It was over before, or the disk is full.
         """
         file = self._file
+        file.catch_up()
         failed = f"episode {self._row.id} was not ended"
         with one_line(file.path, failed, MEND):
             self._check_open()
@@ -306,6 +341,7 @@ class EpisodeWriter:
         Raises:
             DemoError: It was over before, or the file cannot be written.
         """
+        self._file.catch_up()
         file, row = self._file, self._row
         failed = f"episode {row.id} was not discarded"
         with one_line(file.path, failed, MEND):
@@ -344,10 +380,27 @@ class EpisodeWriter:
         self._tail = tail
         self._units.append(unit)
 
-    def _check_open(self, reward: float | None = None, *, first: bool = True) -> None:
+    def catch_up(self, row: Row | None, units: list[bytes]) -> None:
+        """Takes over what the file says after an interruption."""
+        if row is None or row.end != RECORDING:
+            self._let_go(row or self._row)
+            return
+        rows = np.frombuffer(b"".join(units), self._file.layout.dtype)
+        rewards = [*self._rewards, *[0.0] * row.length][: row.length]
+        for number, reward in enumerate(rows["reward"].tolist(), row.length + 1 - len(units)):
+            if number:
+                rewards[number - 1] = reward
+        self._row, self._tail = row, NO_TAIL
+        self._rewards = array("d", rewards if row.reward else ())
+        self._units = []
+        self.go_on(units, None)
+
+    def _check_open(self) -> None:
         if self._over:
             raise DemoError("it is over; begin a new one")
-        if not first and (reward is None) != (self._row.reward is None):
+
+    def _check_reward(self, reward: float | None) -> None:
+        if self._row.length and (reward is None) != (self._row.reward is None):
             raise DemoError("rewards must be known in every step of an episode or in none")
 
     def _let_go(self, row: Row) -> None:
