@@ -71,7 +71,7 @@ class BC:
         self.policy = self.cloning.policy(self._facts())
 
     def learn(self, steps: int | None = None) -> Self:
-        """Learn, and keep the weights that were best on held-out episodes.
+        """Learn, and keep the last weights, or the best ones where `config.weights` says.
 
         Args:
             steps: Updates; by default `config.steps`.
@@ -86,7 +86,7 @@ class BC:
             )
         cloning.progress.total = self.config.steps if steps is None else steps
         cloning.learn()
-        cloning.use("best")
+        cloning.use(cloning.kept)
         self.policy = cloning.policy(self._facts())
         return self
 

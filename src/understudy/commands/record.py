@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from understudy.commands.options import answer, common, positive, say
+
+if TYPE_CHECKING:
+    from understudy.data.actor import Actor
+    from understudy.envs.env import Env
 
 
 def add(verbs: Any) -> None:
@@ -46,60 +51,84 @@ def run(args: argparse.Namespace) -> int:
     from understudy.envs.gym import GymEnv
 
     env = GymEnv(args.env, min(args.slots, args.episodes))
-    path = record_to(args, env)
-    summary = summarize(load_demos(path))
+    record_to(
+        env,
+        args.output,
+        _word_or_policy(args),
+        args.episodes,
+        seed=args.seed,
+        noise=args.noise,
+        append=args.append,
+        quiet=args.quiet or args.json,
+    )
+    summary = summarize(load_demos(args.output))
     if args.json:
-        answer({"file": str(path), **summary})
+        answer({"file": str(args.output), **summary})
     returns = summary["returns"]
     say(
         args,
-        f"{path}: {summary['episodes']} episodes, {summary['steps']} steps, "
+        f"{args.output}: {summary['episodes']} episodes, {summary['steps']:,} steps, "
         f"return {returns['mean']:.1f} on average ({returns['min']:.1f} to {returns['max']:.1f})",
-        f"look at them: understudy demos show {path}",
+        f"look at them: understudy demos show {args.output}",
     )
     return 0
 
 
-def record_to(args: argparse.Namespace, env: Any) -> Path:
-    """Record what the arguments ask for, and close the environment.
+def record_to(
+    env: Env,
+    path: Path,
+    who: Actor | str,
+    episodes: int,
+    *,
+    seed: int,
+    noise: float = 0.0,
+    append: bool = False,
+    quiet: bool = False,
+) -> None:
+    """Record episodes into a file, and close the environment.
 
-    Returns:
-        The file.
+    Args:
+        env: Where.
+        path: The file.
+        who: An actor, or its word.
+        episodes: How many.
+        seed: Of the environment and the actor.
+        noise: How much actions are disturbed on the way, see `NoisyActor`.
+        append: Add to the file.
+        quiet: Show no progress.
     """
     from understudy.data.demos import Provenance
     from understudy.data.formats.recorder import DemoWriter
     from understudy.envs.actors import noisy
     from understudy.envs.env import one
     from understudy.presets import as_actor
+    from understudy.run.progress_line import ProgressLine
     from understudy.run.record import record_episodes
-    from understudy.run.tables import ProgressLine
 
     spec = one(env.behaviors)
-    actor = as_actor(_run_or_word(args), env, args.seed)
-    if args.noise:
-        actor = noisy(actor, spec, args.noise, args.seed)
+    actor = as_actor(who, env, seed)
+    if noise:
+        actor = noisy(actor, spec, noise, seed)
+    name = who if isinstance(who, str) else type(who).__name__
     provenance = Provenance(
-        format="understudy", env_id=env.env_id, versions=env.versions, actor=args.actor
+        format="understudy", env_id=env.env_id, versions=env.versions, actor=name
     )
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    line = ProgressLine(args.episodes, unit="episodes", quiet=args.quiet or args.json)
-    done = 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    line = ProgressLine(episodes, quiet=quiet, label="record")
+    done = itertools.count(1)
 
     def saw(length: int, return_: float) -> None:
-        nonlocal done
-        done += 1
-        line.see(done, {"return": return_, "length": length})
+        line.see(next(done), {"return": return_, "length": length})
 
     try:
-        with DemoWriter(args.output, spec, provenance, append=args.append) as writer:
-            record_episodes(env, actor, args.episodes, writer.begin, args.seed, saw)
+        with DemoWriter(path, spec, provenance, append=append) as writer:
+            record_episodes(env, actor, episodes, writer.begin, seed, saw)
     finally:
         line.close()
         env.close()
-    return args.output
 
 
-def _run_or_word(args: argparse.Namespace) -> Any:
+def _word_or_policy(args: argparse.Namespace) -> Actor | str:
     """The actor's word, or the policy of the run that it names."""
     if args.actor in ("scripted", "random"):
         return args.actor

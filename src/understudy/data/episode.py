@@ -180,8 +180,11 @@ def _shape(
 
 
 def _finite(where: str, name: str, array: NDArray[Any]) -> None:
-    if array.dtype.kind != "f" or np.isfinite(array.sum(dtype=np.float64)):
+    if array.dtype.kind != "f":
         return
+    with np.errstate(invalid="ignore"):  # The sum of inf and -inf is nan, as it should be.
+        if np.isfinite(array.sum(dtype=np.float64)):
+            return
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
         raise DemoError(

@@ -32,7 +32,7 @@ class SupervisedConfig:
     """Step size of AdamW at the start."""
     schedule: Shape = "cosine"
     """How the step size falls to 0 over the run."""
-    weight_decay: Annotated[float, Ge(0)] = 1e-3
+    weight_decay: Annotated[float, Ge(0)] = 1.0
     """What a weight loses of itself per unit of step size."""
     max_grad_norm: Annotated[float, Gt(0)] = 1.0
     """A longer gradient is cut to this length."""

@@ -52,6 +52,13 @@ class Flat:
         buffer = self.value if values is None else values
         return {name: buffer[place].reshape(shape) for name, (place, shape) in self.names.items()}
 
+    def mask(self, kind: str) -> Vector:
+        """`[P]` float32: 1 for parameters whose name's last word is `kind`, 0 for others."""
+        out = np.zeros_like(self.value)
+        for name, (place, _) in self.names.items():
+            out[place] = name.rsplit(".", 1)[-1] == kind
+        return out
+
     def state_dict(self) -> dict[str, Any]:
         """A copy of every parameter by name."""
         return {name: x.copy() for name, x in self.named().items()}
@@ -89,9 +96,11 @@ class Adam:
             flat: What to step.
             eps: Added to the root of the second moment.
             max_norm: A longer gradient is cut to this length.
-            decay: How much of itself a parameter loses per unit of learning rate.
+            decay: How much of itself a weight loses per unit of learning rate. Biases and learned
+                constants keep themselves: a log deviation of 0 is no simpler than another.
         """
         self.flat, self.eps, self.max_norm, self.decay = flat, eps, max_norm, decay
+        self._decaying = flat.mask("weight")
         self.num_steps = 0
         self.mean, self.square, self._spare = (np.zeros_like(flat.value) for _ in range(3))
 
@@ -116,9 +125,11 @@ class Adam:
         t += F32(self.eps * root)
         np.divide(m, t, out=t)
         t *= F32(learning_rate * root / (1 - self.BETA1**self.num_steps))
-        if self.decay:
-            self.flat.value *= F32(1 - learning_rate * self.decay)
         self.flat.value -= t
+        if self.decay:
+            np.multiply(self.flat.value, self._decaying, out=t)
+            t *= F32(learning_rate * self.decay)
+            self.flat.value -= t
         g.fill(0)
 
     def state_dict(self) -> dict[str, Any]:

@@ -27,7 +27,7 @@ Act = Callable[[Tree, Tree, Array], tuple[NDArray[Any], Tree]]
 class NetConfig:
     """What a network looks like; what it sees and does comes from the spec."""
 
-    hidden: tuple[Annotated[int, Gt(0)], ...] = (256, 256)
+    hidden: tuple[Annotated[int, Gt(0)], ...] = (128, 128)
     """Widths of the hidden layers."""
     activation: Activation = "relu"
     """Between layers: `relu` or `tanh`."""

@@ -17,6 +17,7 @@ from understudy.data.spec import ActionSpec, Spec
 from understudy.errors import CheckpointError, DemoError
 from understudy.learners.supervised import Supervised, SupervisedConfig
 from understudy.nets.model import Model, NetConfig, make_model
+from understudy.nets.threads import fitting_threads
 from understudy.ops.product import Product
 from understudy.run.held_out import HeldOutReport, report
 from understudy.run.loop import Behavior, Progress, Run, Watcher, learn
@@ -37,7 +38,7 @@ class KeepConfig:
     checkpoints: Annotated[int, Gt(0)] = 3
     """How many of the newest checkpoints are kept."""
     tensorboard: bool = True
-    """Write TensorBoard's event files too, where its package is installed."""
+    """Write TensorBoard's event files too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,9 +59,10 @@ class BCConfig:
     """Updates in all."""
     best: Annotated[float, Gt(0), Le(1)] = 1.0
     """Learn from this share of the episodes only, the best by return."""
-    weights: Literal["last", "best"] = "last"
-    """Which weights the policy keeps: the last, or those that were likest on held-out episodes. A
-    few held-out episodes are a poor guide to which policy does the task better."""
+    weights: Literal["auto", "last", "best"] = "auto"
+    """Which weights the policy keeps: the last, or those that were likest on held-out episodes.
+    `auto`: the last where there is an environment, because a few held-out episodes are a poor guide
+    to which policy does the task; the best where they are the only witness."""
     net: NetConfig = field(default_factory=NetConfig)
     """What the policy looks like."""
     learner: SupervisedConfig = field(default_factory=SupervisedConfig)
@@ -179,8 +181,16 @@ class Cloning:
         # The keeper last: it saves at the end, which any of the others may have called.
         looks += [self.log, *watchers, *([] if keeper is None else [keeper])]
         start = time.process_time()
-        learn(Run({"agent": Behavior(self.source, self.learner)}, self.progress, looks))
+        with fitting_threads(len(self.model.flat.value)):
+            learn(Run({"agent": Behavior(self.source, self.learner)}, self.progress, looks))
         return time.process_time() - start
+
+    @property
+    def kept(self) -> Literal["best", "last"]:
+        """Which weights the policy keeps, see `BCConfig.weights`."""
+        if self.config.weights != "auto":
+            return self.config.weights
+        return "last" if self.config.env else "best"
 
     def use(self, which: Literal["best", "last"]) -> None:
         """Give the model the weights of the `best` look at held-out episodes, or the `last` ones.

@@ -23,7 +23,7 @@ from understudy.run.loop import Progress
 class HeldOutConfig:
     """How the policy is checked on episodes that it does not learn from."""
 
-    fraction: Annotated[float, Ge(0), Lt(1)] = 0.1
+    fraction: Annotated[float, Ge(0), Lt(1)] = 0.2
     """Share of the episodes that is held out; at least one, unless 0. A single episode lends its
     last part instead."""
     every: Annotated[int, Gt(0)] = 200

@@ -1,0 +1,112 @@
+"""What is done when learning is over: play, report, and say the most of it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from understudy.commands.options import say
+from understudy.data.demos import Demos
+from understudy.envs.gym import GymEnv
+from understudy.errors import EnvError
+from understudy.presets import EVALUATION_SEED, evaluate
+from understudy.run.cloning import Cloning
+from understudy.run.evaluate import Evaluation
+from understudy.run.film import film_episode
+from understudy.run.folder import RunFolder
+from understudy.run.metrics import read_metrics
+from understudy.run.policy import Policy
+from understudy.run.report import predictions, write_report
+from understudy.run.session import Outcome
+from understudy.run.tables import evaluation_table, offline_table, print_table
+from understudy.run.verdict import judge
+
+WHO = {"scripted": "expert", "random": "random"}
+"""What the report calls those who play beside the policy."""
+
+
+def evaluate_all(
+    args: argparse.Namespace, folder: RunFolder, env: GymEnv | None, against: Sequence[str]
+) -> dict[str, Evaluation]:
+    """The policy by its likeliest actions and by drawn ones, and others, on the same starts.
+
+    Returns:
+        By name; empty where there is no environment.
+    """
+    if env is None or not args.episodes:
+        return {}
+    policy = Policy.load(folder.policy)
+    players: dict[str, tuple[Any, bool]] = {
+        "learned (deterministic)": (policy, True),
+        "learned (sampled)": (policy, False),
+        **{WHO[word]: (word, True) for word in against},
+    }
+    found = {}
+    for name, (who, likeliest) in players.items():
+        say(args, f"playing {args.episodes} episodes: {name}")
+        found[name] = evaluate(who, env.env_id, episodes=args.episodes, deterministic=likeliest)
+    return found
+
+
+def report(
+    args: argparse.Namespace,
+    folder: RunFolder,
+    cloning: Cloning,
+    demos: Demos,
+    outcome: Outcome,
+    evaluations: dict[str, Evaluation],
+) -> None:
+    """Write the report, and say the most of it."""
+    held = cloning.split.held
+    page = write_report(
+        folder.path,
+        title=f"{cloning.config.env or Path(cloning.config.demos[0]).name}, cloned",
+        facts=_facts(cloning, demos, outcome),
+        curves=read_metrics(folder.metrics_path),
+        best_step=outcome.best_step,
+        offline=outcome.kept,
+        predictions=None if held is None else predictions(cloning.model, held),
+        evaluations=evaluations,
+        film=_film(folder, cloning.config.env),
+    )
+    if args.quiet or args.json:
+        return
+    if outcome.kept is not None:
+        verdict = judge(outcome.kept, evaluated=bool(evaluations))
+        print_table(offline_table(outcome.kept))
+        print(f"{verdict.headline}.", *verdict.sentences, sep="\n  ")
+    if evaluations:
+        print_table(evaluation_table(evaluations))
+    print(f"report: {page}")
+
+
+def _film(folder: RunFolder, env: str | None) -> Path | None:
+    """An episode of the policy; None where the environment has no pictures."""
+    if env is None:
+        return None
+    try:
+        stage = GymEnv(env, 1, render_mode="rgb_array")
+        actor = Policy.load(folder.policy).actor()
+        return film_episode(stage, actor, folder.path / "film.webp", EVALUATION_SEED)
+    except EnvError:
+        return None
+
+
+def _facts(cloning: Cloning, demos: Demos, outcome: Outcome) -> dict[str, str]:
+    config = cloning.config
+    return {
+        "demonstrations": f"{', '.join(config.demos)} ({len(demos)} episodes, "
+        f"{demos.num_steps:,} steps)",
+        "pairing of actions": f"{demos.provenance.alignment}: {demos.provenance.reason}"
+        if demos.provenance.alignment
+        else "as recorded",
+        "sees and does": cloning.spec.describe(),
+        "environment": config.env or "none",
+        "seed": str(config.seed),
+        "updates": f"{outcome.steps:,}",
+        "learning took": f"{outcome.cpu_seconds:.1f} CPU-seconds",
+        "understudy": version("understudy"),
+    }
