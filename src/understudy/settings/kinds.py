@@ -15,10 +15,10 @@ from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from understudy import setting_words as words
 from understudy.errors import ConfigError
-from understudy.setting_words import Setting
-from understudy.yaml_tree import Node
+from understudy.settings import words
+from understudy.settings.words import Setting
+from understudy.settings.yaml_tree import Node
 
 BAD: Any = object()
 """Stands in the place of a value about which a problem has been noted."""

@@ -24,10 +24,10 @@ from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, TypeVar
 
-from understudy import yaml_tree
-from understudy.setting_kinds import Reading, group_of
-from understudy.setting_words import Setting
-from understudy.yaml_tree import Node
+from understudy.settings import yaml_tree
+from understudy.settings.kinds import Reading, group_of
+from understudy.settings.words import Setting
+from understudy.settings.yaml_tree import Node
 
 __all__ = ["Setting", "as_tree", "check", "describe", "digest", "read", "replace", "to_yaml"]
 

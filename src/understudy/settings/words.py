@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
-from understudy.yaml_tree import Node
+from understudy.settings.yaml_tree import Node
 
 _LONGEST = 60
 
