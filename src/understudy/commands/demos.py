@@ -41,13 +41,13 @@ def show_files(args: argparse.Namespace) -> int:
 
     demos = load_demos(args.files, alignment=args.alignment or "auto")
     if args.picture:
-        from understudy.run.show import draw
+        from understudy.report.show import draw
 
         draw(demos, args.picture)
     if args.json:
         answer(summarize(demos))
         return 0
-    from understudy.run.show import words
+    from understudy.report.show import words
 
     print(words(demos))
     if args.picture:

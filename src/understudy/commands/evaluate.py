@@ -39,9 +39,9 @@ def add(verbs: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Play and print."""
     from understudy.presets import EVALUATION_SEED, evaluate
+    from understudy.report.tables import evaluation_table, print_table
     from understudy.run.folder import find_run, policy_of
     from understudy.run.policy import Policy
-    from understudy.run.tables import evaluation_table, print_table
 
     if args.weights:
         policy = Policy.load(find_run(args.results, args.what) / f"policy-{args.weights}")

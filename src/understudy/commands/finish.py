@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,19 +14,33 @@ from understudy.data.demos import Demos
 from understudy.envs.gym import GymEnv
 from understudy.errors import EnvError
 from understudy.presets import EVALUATION_SEED, evaluate
-from understudy.run.cloning import Cloning
+from understudy.report.film import film_episode
+from understudy.report.page import predictions, write_report
+from understudy.report.progress_line import ProgressLine
+from understudy.report.tables import evaluation_table, offline_table, print_table
+from understudy.report.verdict import judge
+from understudy.run.cloning import BCConfig, Cloning
 from understudy.run.evaluate import Evaluation
-from understudy.run.film import film_episode
 from understudy.run.folder import RunFolder
+from understudy.run.folds import cross_validate
+from understudy.run.held_out import HeldOutReport
 from understudy.run.metrics import read_metrics
 from understudy.run.policy import Policy
-from understudy.run.report import predictions, write_report
 from understudy.run.session import Outcome
-from understudy.run.tables import evaluation_table, offline_table, print_table
-from understudy.run.verdict import judge
 
 WHO = {"scripted": "expert", "random": "random"}
 """What the report calls those who play beside the policy."""
+
+
+def judge_in_turn(args: argparse.Namespace, demos: Demos, config: BCConfig) -> HeldOutReport | None:
+    """Every episode judged by a policy that has not learned from it; see `cross_validate`."""
+    line = ProgressLine(config.held_out.folds, args.quiet or args.json, label="check", unit="folds")
+    try:
+        found = cross_validate(demos.spec, demos, config, lambda fold, folds: line.see(fold - 1))
+        line.see(line.total)
+        return found
+    finally:
+        line.close()
 
 
 def evaluate_all(
@@ -67,16 +82,16 @@ def report(
         facts=_facts(cloning, demos, outcome),
         curves=read_metrics(folder.metrics_path),
         best_step=outcome.best_step,
-        offline=outcome.kept,
+        offline=outcome.held_out,
         predictions=None if held is None else predictions(cloning.model, held),
         evaluations=evaluations,
         film=_film(folder, cloning.config.env),
     )
     if args.quiet or args.json:
         return
-    if outcome.kept is not None:
-        verdict = judge(outcome.kept, evaluated=bool(evaluations))
-        print_table(offline_table(outcome.kept))
+    if outcome.held_out is not None:
+        verdict = judge(outcome.held_out, evaluated=bool(evaluations))
+        print_table(offline_table(outcome.held_out))
         print(f"{verdict.headline}.", *verdict.sentences, sep="\n  ")
     if evaluations:
         print_table(evaluation_table(evaluations))
@@ -89,10 +104,14 @@ def _film(folder: RunFolder, env: str | None) -> Path | None:
         return None
     try:
         stage = GymEnv(env, 1, render_mode="rgb_array")
-        actor = Policy.load(folder.policy).actor()
-        return film_episode(stage, actor, folder.path / "film.webp", EVALUATION_SEED)
     except EnvError:
         return None
+    actor = Policy.load(folder.policy).actor()
+    with closing(stage):
+        try:
+            return film_episode(stage, actor, folder.path / "film.webp", EVALUATION_SEED)
+        except EnvError:
+            return None
 
 
 def _facts(cloning: Cloning, demos: Demos, outcome: Outcome) -> dict[str, str]:

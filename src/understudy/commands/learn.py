@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,9 +97,9 @@ def learn_and_report(
     Returns:
         The exit code.
     """
-    from understudy.commands.finish import evaluate_all, report
+    from understudy.commands.finish import evaluate_all, judge_in_turn, report
+    from understudy.report.progress_line import ProgressLine
     from understudy.run.cloning import Cloning
-    from understudy.run.progress_line import ProgressLine
     from understudy.run.session import Logs, learn_in
     from understudy.run.watch import Told
 
@@ -117,6 +118,8 @@ def learn_and_report(
     if outcome.interrupted:
         say(args, f"stopped at step {outcome.steps}; go on: --resume --run-id {folder.run_id}")
         return _finish(args, folder, outcome, {}, 130)
+    if env is None:
+        outcome = replace(outcome, folds=judge_in_turn(args, demos, config))
     evaluations = evaluate_all(args, folder, env, against)
     report(args, folder, cloning, demos, outcome, evaluations)
     return _finish(args, folder, outcome, evaluations, 0)
@@ -136,9 +139,8 @@ def _config(args: argparse.Namespace) -> BCConfig:
     base: dict[str, Any] = {"env": envs[0]} if envs else {}
     if demos:
         base["demos"] = demos
-    for name in ("seed", "steps", "alignment"):
-        if (value := getattr(args, name)) is not None:
-            overrides.append(f"{name}={value}")
+    flags = {name: getattr(args, name) for name in ("seed", "steps", "alignment")}
+    overrides += [f"{name}={value}" for name, value in flags.items() if value is not None]
     if args.best is not None:
         overrides.append(f"best={_share(args.best)}")
     config = settings.read(BCConfig, base=base, files=args.config, overrides=overrides)

@@ -102,7 +102,7 @@ def record_to(
     from understudy.envs.actors import noisy
     from understudy.envs.env import one
     from understudy.presets import as_actor
-    from understudy.run.progress_line import ProgressLine
+    from understudy.report.progress_line import ProgressLine
     from understudy.run.record import record_episodes
 
     spec = one(env.behaviors)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from understudy.commands.options import answer, common, positive, say
+from understudy.commands.options import common, positive, say
 
 
 def add(verbs: Any) -> None:
@@ -44,9 +43,7 @@ def run(args: argparse.Namespace) -> int:
     steps = [] if args.steps is None else [f"steps={args.steps}"]
     base: dict[str, Any] = {"env": args.env, "demos": [str(file)], "seed": args.seed}
     config = settings.read(BCConfig, base=base, overrides=steps)
-    with RunFolder.create(
-        args.results, run_id, settings.to_yaml(config), seed=args.seed
-    ) as folder:
+    with RunFolder.create(args.results, run_id, settings.to_yaml(config), seed=args.seed) as folder:
         say(args, f"recording {args.demos} episodes of a scripted expert in {args.env}")
         record_to(env, file, "scripted", args.demos, seed=args.seed, quiet=args.quiet or args.json)
         demos = load_demos(file)

@@ -6,8 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 SMALL = 1_000_000
-"""Parameters below which a second thread costs more than it brings: at 140,000 of them and batches of
-128 two threads took 10 times as long as one on a busy machine, and never less on a quiet one."""
+"""Parameters below which a second thread costs more than it brings."""
 
 
 def fitting_threads(num_parameters: int) -> AbstractContextManager[Any]:

@@ -101,7 +101,14 @@ class Cloning:
         progress: How far it is.
     """
 
-    def __init__(self, spec: Spec, demos: Demos, config: BCConfig, note: Note) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        demos: Demos,
+        config: BCConfig,
+        note: Note,
+        divided: Split | None = None,
+    ) -> None:
         """Make everything that the run needs.
 
         Args:
@@ -109,6 +116,7 @@ class Cloning:
             demos: What was shown.
             config: The settings.
             note: Takes lines for the log.
+            divided: What is learned from and what is held out; None to divide at random.
 
         Raises:
             DemoError: The demonstrations do not fit the spec, or are empty.
@@ -122,7 +130,7 @@ class Cloning:
         seeds = np.random.SeedSequence(config.seed).spawn(3)
         for_split, for_weights, for_order = map(np.random.default_rng, seeds)
         chosen = demos if config.best == 1 else demos.best(config.best)
-        self.split = split(chosen, config.held_out.fraction, for_split)
+        self.split = divided or split(chosen, config.held_out.fraction, for_split)
         learned = self.split.learned
         dist = Product(spec.action, *action_units(spec.action, learned))
         self.model: Model = make_model(spec, dist, config.net, for_weights)

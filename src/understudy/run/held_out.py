@@ -8,6 +8,7 @@ them has learned nothing from what it sees, however high its accuracy.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,69 +108,120 @@ def look_at(model: Model, rows: Rows) -> NDArray[np.float32]:
 
 def likeness(model: Model, rows: Rows) -> Likeness:
     """How like what was shown the model acts."""
-    return _likeness(model.dist, look_at(model, rows)[rows.acted], rows.action.at(rows.acted))
+    return _done_by(model, rows).likeness
 
 
 def report(model: Model, learned: Rows, held: Rows) -> HeldOutReport:
     """The model and both baselines on `held`, the baselines made from `learned`."""
-    shown = held.action.at(held.acted)
-    head = look_at(model, held)[held.acted]
-    done = model.dist.mode(head)
-    confusion: list[NDArray[np.int64]] = []
-    for k, size in enumerate(model.dist.branches):
-        counts = np.zeros((size, size), np.int64)
-        np.add.at(counts, (shown.discrete[:, k], done.discrete[:, k]), 1)
-        confusion.append(counts)
-    return HeldOutReport(
-        policy=_likeness(model.dist, head, shown),
+    return pooled([judged(model, learned, held)])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Done:
+    """What one actor does where something else was shown.
+
+    Attributes:
+        shown, done: `[n, ...]` actions.
+        log_prob: `[n]` log-likelihood of what was shown, in the environment's units.
+    """
+
+    shown: Action
+    done: Action
+    log_prob: NDArray[np.float64]
+
+    @property
+    def likeness(self) -> Likeness:
+        """How like what was shown that is."""
+        right = self.shown.discrete == self.done.discrete
+        error = self.done.continuous.astype(np.float64) - self.shown.continuous
+        squared = (error**2).mean(0)
+        variance = self.shown.continuous.astype(np.float64).var(0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            constant = np.where(squared > 0, 0.0, 1.0)
+            explained = np.where(variance > 0, 1 - squared / variance, constant)
+        return Likeness(
+            log_prob=float(self.log_prob.mean()),
+            accuracy=right.mean(0),
+            all_right=float(right.all(1).mean()) if right.shape[1] else math.nan,
+            rmse=np.sqrt(squared),
+            explained=explained,
+        )
+
+    @classmethod
+    def join(cls, several: Sequence[Done]) -> Done:
+        """All steps of several, one after the other."""
+        return cls(
+            Action.join([d.shown for d in several]),
+            Action.join([d.done for d in several]),
+            np.concatenate([d.log_prob for d in several]),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """What a policy and its baselines do, step by step; see `HeldOutReport`."""
+
+    policy: Done
+    commonest: Done
+    previous: Done
+    training: Done
+    branches: tuple[int, ...]
+    episodes: int
+
+
+def judged(model: Model, learned: Rows, held: Rows) -> Judged:
+    """The model and both baselines on every step of `held`, and the model on `learned`."""
+    return Judged(
+        policy=_done_by(model, held),
         commonest=_commonest(model.dist, learned, held),
         previous=_previous(model.dist, learned, held),
-        training=likeness(model, learned),
-        confusion=tuple(confusion),
-        steps=int(held.acted.sum()),
+        training=_done_by(model, learned),
+        branches=model.dist.branches,
         episodes=int(held.fresh.sum()),
     )
 
 
-def _likeness(dist: Product, head: NDArray[np.float32], shown: Action) -> Likeness:
-    log_prob = dist.score(head, dist.encode(shown))[0]
-    # Summed in float64: a float32 mean over millions of steps would lose digits.
-    return _compare(
-        shown, dist.mode(head), float(log_prob.mean(dtype=np.float64)) - dist.log_volume
+def pooled(several: Sequence[Judged]) -> HeldOutReport:
+    """One report over the steps of all of them, as if one policy had done them."""
+    policy = Done.join([j.policy for j in several])
+    confusion: list[NDArray[np.int64]] = []
+    for k, size in enumerate(several[0].branches):
+        counts = np.zeros((size, size), np.int64)
+        np.add.at(counts, (policy.shown.discrete[:, k], policy.done.discrete[:, k]), 1)
+        confusion.append(counts)
+    return HeldOutReport(
+        policy=policy.likeness,
+        commonest=Done.join([j.commonest for j in several]).likeness,
+        previous=Done.join([j.previous for j in several]).likeness,
+        training=Done.join([j.training for j in several]).likeness,
+        confusion=tuple(confusion),
+        steps=len(policy.log_prob),
+        episodes=sum(j.episodes for j in several),
     )
 
 
-def _compare(shown: Action, done: Action, log_prob: float) -> Likeness:
-    right = shown.discrete == done.discrete
-    error = done.continuous.astype(np.float64) - shown.continuous
-    squared = (error**2).mean(0)
-    variance = shown.continuous.astype(np.float64).var(0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        explained = np.where(variance > 0, 1 - squared / variance, np.where(squared > 0, 0.0, 1.0))
-    return Likeness(
-        log_prob=log_prob,
-        accuracy=right.mean(0),
-        all_right=float(right.all(1).mean()) if right.shape[1] else math.nan,
-        rmse=np.sqrt(squared),
-        explained=explained,
-    )
+def _done_by(model: Model, rows: Rows) -> Done:
+    head, shown = look_at(model, rows)[rows.acted], rows.action.at(rows.acted)
+    log_prob = model.dist.score(head, model.dist.encode(shown))[0]
+    # In float64: a float32 mean over millions of steps would lose digits.
+    return Done(shown, model.dist.mode(head), log_prob.astype(np.float64) - model.dist.log_volume)
 
 
-def _commonest(dist: Product, learned: Rows, held: Rows) -> Likeness:
+def _commonest(dist: Product, learned: Rows, held: Rows) -> Done:
     """Likelihoods come from the frequencies (one of each choice added) and a normal fit."""
     seen, shown = learned.action.at(learned.acted), held.action.at(held.acted)
-    log_prob, discrete = 0.0, np.zeros_like(shown.discrete)
+    log_prob, discrete = np.zeros(len(shown.discrete)), np.zeros_like(shown.discrete)
     for k, size in enumerate(dist.branches):
         counts = np.bincount(seen.discrete[:, k], minlength=size) + 1.0
-        log_prob += float(np.log(counts / counts.sum())[shown.discrete[:, k]].mean())
+        log_prob += np.log(counts / counts.sum())[shown.discrete[:, k]]
         discrete[:, k] = counts.argmax()
     mean, std = seen.continuous.mean(0, np.float64), _deviation(dist, seen.continuous)
     log_prob += _normal(shown.continuous - mean, std)
     continuous = np.broadcast_to(mean, shown.continuous.shape)
-    return _compare(shown, Action(continuous, discrete), log_prob)
+    return Done(shown, Action(continuous, discrete), log_prob)
 
 
-def _previous(dist: Product, learned: Rows, held: Rows) -> Likeness:
+def _previous(dist: Product, learned: Rows, held: Rows) -> Done:
     """Likelihoods come from how often each choice followed each, and how far numbers moved.
 
     Before the first step of an episode the previous action is taken to be zero, as it is when a
@@ -177,15 +229,15 @@ def _previous(dist: Product, learned: Rows, held: Rows) -> Likeness:
     """
     seen, shown = learned.action.at(learned.acted), held.action.at(held.acted)
     before_seen, before = _shifted(learned), _shifted(held)
-    log_prob = 0.0
+    log_prob = np.zeros(len(shown.discrete))
     for k, size in enumerate(dist.branches):
         counts = np.ones((size, size))
         np.add.at(counts, (before_seen.discrete[:, k], seen.discrete[:, k]), 1)
         table = np.log(counts / counts.sum(1, keepdims=True))
-        log_prob += float(table[before.discrete[:, k], shown.discrete[:, k]].mean())
+        log_prob += table[before.discrete[:, k], shown.discrete[:, k]]
     std = _deviation(dist, seen.continuous - before_seen.continuous)
     log_prob += _normal(shown.continuous - before.continuous, std)
-    return _compare(shown, before, log_prob)
+    return Done(shown, before, log_prob)
 
 
 def _shifted(rows: Rows) -> Action:
@@ -200,7 +252,7 @@ def _deviation(dist: Product, x: NDArray[Any]) -> NDArray[np.float64]:
     return np.maximum(x.std(0, dtype=np.float64), 1e-3 * dist.scale)
 
 
-def _normal(error: NDArray[Any], std: NDArray[np.float64]) -> float:
-    """Mean log density of errors `[n, C]` under independent normal ones."""
+def _normal(error: NDArray[Any], std: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`[n]` log density of errors `[n, C]` under independent normal ones."""
     z = error / std
-    return float(-(0.5 * z * z + np.log(std) + 0.5 * LOG_2PI).sum(1).mean())
+    return -(0.5 * z * z + np.log(std) + 0.5 * LOG_2PI).sum(1)

@@ -17,6 +17,7 @@ from understudy.run.signals import INTERRUPTED, heeding_signals
 from understudy.run.tensorboard import EventLog
 from understudy.run.watch import Keeper, Note
 
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a run came to.
@@ -30,6 +31,8 @@ class Outcome:
         best, last: The best weights by that measure and the last ones, beside the baselines; None
             if nothing was held out.
         weights: Which of them the policy has.
+        folds: Where there is no environment, the same from several runs that each held out other
+            episodes: what to believe. None if it was not made.
         note: What the reader should know about what was held out.
     """
 
@@ -41,12 +44,13 @@ class Outcome:
     best: HeldOutReport | None
     last: HeldOutReport | None
     weights: str
+    folds: HeldOutReport | None
     note: str | None
 
     @property
-    def kept(self) -> HeldOutReport | None:
-        """The policy's weights beside the baselines."""
-        return self.best if self.weights == "best" else self.last
+    def held_out(self) -> HeldOutReport | None:
+        """What to believe: all folds, else the policy's weights on the episodes held out."""
+        return self.folds or (self.best if self.weights == "best" else self.last)
 
     @property
     def interrupted(self) -> bool:
@@ -64,6 +68,8 @@ class Outcome:
             "best": None if self.best is None else self.best.to_json(),
             "last": None if self.last is None else self.last.to_json(),
             "weights": self.weights,
+            "held_out": None if self.held_out is None else self.held_out.to_json(),
+            "folds": self.folds is not None,
             "note": self.note,
         }
 
@@ -122,9 +128,7 @@ def learn_in(
         return _hand_over(folder, cloning, cpu_seconds, seconds)
 
 
-def _hand_over(
-    folder: RunFolder, cloning: Cloning, cpu_seconds: float, seconds: float
-) -> Outcome:
+def _hand_over(folder: RunFolder, cloning: Cloning, cpu_seconds: float, seconds: float) -> Outcome:
     """Save the policies, and say what the run came to."""
     progress, held = cloning.progress, cloning.held_out
     reports: dict[str, HeldOutReport | None] = {"last": None, "best": None}
@@ -144,6 +148,7 @@ def _hand_over(
         best=reports["best"],
         last=reports["last"],
         weights=cloning.kept,
+        folds=None,
         note=cloning.split.note,
     )
 

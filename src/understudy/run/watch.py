@@ -26,6 +26,9 @@ class HeldOutConfig:
     fraction: Annotated[float, Ge(0), Lt(1)] = 0.2
     """Share of the episodes that is held out; at least one, unless 0. A single episode lends its
     last part instead."""
+    folds: Annotated[int, Ge(0)] = 5
+    """Where there is no environment to try the policy in, the report comes from so many further
+    runs that each hold out other episodes, so that every episode is judged once; 0 for none."""
     every: Annotated[int, Gt(0)] = 200
     """Updates between two looks, rounded up to whole turns of the source."""
     patience: Annotated[int, Ge(0)] = 0

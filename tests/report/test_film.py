@@ -12,8 +12,8 @@ from understudy.data.actor import Fixed
 from understudy.data.spec import ActionSpec, Obs, Spec
 from understudy.envs.env import Moment
 from understudy.errors import EnvError
-from understudy.run import film as films
-from understudy.run.film import MOST_FRAMES, WIDTH, film, film_episode
+from understudy.report import film as films
+from understudy.report.film import MOST_FRAMES, WIDTH, film, film_episode
 
 SPEC = Spec(obs={"obs": Obs(kind="vector", shape=(1,))}, action=ActionSpec(branches=(2,)))
 

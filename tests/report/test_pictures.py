@@ -10,8 +10,8 @@ from PIL import Image
 from made_up import HYBRID, make_demos
 from understudy.data.summary import summarize
 from understudy.errors import CheckpointError, MissingExtraError
-from understudy.run.demo_picture import demo_overview
-from understudy.run.pictures import (
+from understudy.report.demo_picture import demo_overview
+from understudy.report.pictures import (
     can_draw_curves,
     confusions,
     learning_curves,

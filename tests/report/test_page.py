@@ -12,9 +12,9 @@ from PIL import Image
 from made_up import make_choices, make_evaluation, make_numbers
 from understudy.data.action import Action
 from understudy.errors import MissingExtraError
-from understudy.run import canvas
-from understudy.run.film import film
-from understudy.run.report import Predictions, write_report
+from understudy.report import canvas
+from understudy.report.film import film
+from understudy.report.page import Predictions, write_report
 
 LINES = [{"step": s, "loss": 1 / s} for s in range(10, 300, 10)]
 LINES += [{"step": s, "held_out/log_prob": -1 / s} for s in range(50, 300, 50)]
@@ -87,7 +87,7 @@ def sketched(monkeypatch):
         def sketch(*args, **options):
             next(a for a in args if isinstance(a, Path)).write_bytes(b"a picture" * 20)
 
-        monkeypatch.setattr(f"understudy.run.pictures.{name}", sketch)
+        monkeypatch.setattr(f"understudy.report.pictures.{name}", sketch)
 
 
 def test_whole_report_has_all_numbers_and_pictures(whole):
@@ -190,7 +190,7 @@ def test_without_matplotlib_the_text_is_written_and_the_extra_named(tmp_path, mo
     def missing(*args, **options):
         raise MissingExtraError("pictures", "plots")
 
-    monkeypatch.setattr("understudy.run.pictures.canvas", missing)
+    monkeypatch.setattr("understudy.report.pictures.canvas", missing)
     page, text, numbers = write(tmp_path, **everything(tmp_path))
     assert 'pip install "understudy\\[plots\\]"' in text
     assert page.images == ["film.webp"]

@@ -21,8 +21,8 @@ from typing import Literal
 
 import numpy as np
 
+from understudy.report.parts import Part, interval, nats, parts, percent
 from understudy.run.held_out import HeldOutReport
-from understudy.run.parts import Part, interval, nats, parts, percent
 
 Level = Literal["good", "partial", "none", "unsure"]
 

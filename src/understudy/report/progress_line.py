@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
-from understudy.run.plain import can_say, on_terminal, printable, said
+from understudy.report.plain import can_say, on_terminal, printable, said
 
 REDRAW_SECONDS = 0.1
 """On a terminal: no oftener than the eye can follow."""

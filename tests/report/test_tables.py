@@ -6,7 +6,13 @@ import numpy as np
 
 from made_up import Ascii, Screen, make_choices, make_evaluation, make_numbers
 from understudy.run.evaluate import Evaluation
-from understudy.run.tables import Table, evaluation_table, offline_table, plain_table, print_table
+from understudy.report.tables import (
+    Table,
+    evaluation_table,
+    offline_table,
+    plain_table,
+    print_table,
+)
 
 EMPTY = Evaluation(np.zeros(0), np.zeros(0, np.int64))
 

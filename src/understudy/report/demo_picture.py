@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.data.demos import Demos
-from understudy.run.canvas import (
+from understudy.report.canvas import (
     BLUE,
     GREEN,
     INK,
@@ -24,8 +24,8 @@ from understudy.run.canvas import (
     percents,
     thousands,
 )
-from understudy.run.show import title_of
-from understudy.run.standing import number
+from understudy.report.show import title_of
+from understudy.report.standing import number
 
 MOST_PANELS, MOST_CAMERAS, MOST_FRAMES = 8, 3, 8
 MOST_EPISODES = 100

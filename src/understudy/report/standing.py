@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from understudy.report.verdict import Level, Verdict
 from understudy.run.evaluate import Evaluation
-from understudy.run.verdict import Level, Verdict
 
 EXPERT, RANDOM = "expert", "random"
 """Names of the two who set the scale."""

@@ -19,8 +19,8 @@ from understudy.data.action import Action
 from understudy.data.demos import Rows
 from understudy.errors import MissingExtraError
 from understudy.nets.model import Model
-from understudy.run.canvas import width_of
-from understudy.run.document import (
+from understudy.report.canvas import width_of
+from understudy.report.document import (
     Block,
     Facts,
     Grid,
@@ -31,12 +31,12 @@ from understudy.run.document import (
     html_page,
     markdown_page,
 )
+from understudy.report.standing import headline_of, stand
+from understudy.report.tables import evaluation_table, offline_table
+from understudy.report.verdict import Verdict, judge
 from understudy.run.evaluate import Evaluation
 from understudy.run.files import make_folders, write_whole
 from understudy.run.held_out import HeldOutReport, look_at
-from understudy.run.standing import headline_of, stand
-from understudy.run.tables import evaluation_table, offline_table
-from understudy.run.verdict import Verdict, judge
 
 FOLDER, PAGE, TEXT, NUMBERS = "report", "index.html", "report.md", "report.json"
 CURVES, RETURNS, CONFUSION, SCATTER = "curves.png", "returns.png", "confusion.png", "scatter.png"
@@ -176,7 +176,7 @@ def _evaluated(
     if evaluations:
         blocks.append(Grid(evaluation_table(evaluations)))
     if returns:
-        from understudy.run.pictures import return_histograms
+        from understudy.report.pictures import return_histograms
 
         shows = f"Returns of {', '.join(returns)}"
         blocks += drawn.draw(RETURNS, shows, lambda path: return_histograms(returns, path))
@@ -190,7 +190,7 @@ def _offline(
 ) -> list[Block]:
     if offline is None:
         return []
-    from understudy.run.pictures import confusions, scatters
+    from understudy.report.pictures import confusions, scatters
 
     blocks: list[Block] = [Heading("On held-out demonstrations"), Grid(offline_table(offline))]
     if offline.confusion and offline.steps:
@@ -206,7 +206,7 @@ def _offline(
 def _curves(
     drawn: _Pictures, curves: Sequence[Mapping[str, Any]], best_step: int | None
 ) -> list[Block]:
-    from understudy.run.pictures import can_draw_curves, learning_curves
+    from understudy.report.pictures import can_draw_curves, learning_curves
 
     if not can_draw_curves(curves):
         return []

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from made_up import make_evaluation
-from understudy.run.standing import headline_of, number, role, stand, way
-from understudy.run.verdict import Verdict
+from understudy.report.standing import headline_of, number, role, stand, way
+from understudy.report.verdict import Verdict
 
 
 def standing_of(evaluations) -> Verdict:

@@ -11,9 +11,9 @@ from typing import Any, TextIO
 
 from understudy.data.demos import Demos
 from understudy.data.summary import summarize
-from understudy.run.parts import percent
-from understudy.run.plain import BARS, bars, can_say, printable, said, width_of
-from understudy.run.standing import number
+from understudy.report.parts import percent
+from understudy.report.plain import BARS, bars, can_say, printable, said, width_of
+from understudy.report.standing import number
 
 MOST_FILES, MOST_SEEN, MOST_BRANCHES, MOST_NUMBERS, MOST_CHOICES = 3, 8, 6, 6, 10
 LABEL = 11
@@ -45,7 +45,7 @@ def draw(demos: Demos, path: Path) -> None:
         MissingExtraError: matplotlib is not installed.
         CheckpointError: The file cannot be written.
     """
-    from understudy.run.demo_picture import demo_overview
+    from understudy.report.demo_picture import demo_overview
 
     demo_overview(demos, summarize(demos), path)
 

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from made_up import Ascii, Screen
-from understudy.run.progress_line import ProgressLine, duration
+from understudy.report.progress_line import ProgressLine, duration
 
 
 class Clock:

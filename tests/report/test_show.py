@@ -7,8 +7,8 @@ from PIL import Image
 
 from made_up import CHOICES, HYBRID, Ascii, make_demos
 from understudy.data.summary import summarize
-from understudy.run.plain import bars, printable, said
-from understudy.run.show import describe, draw, words
+from understudy.report.plain import bars, printable, said
+from understudy.report.show import describe, draw, words
 
 
 def test_words_say_how_much_of_what():

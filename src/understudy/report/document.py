@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from understudy.run.plain import printable
-from understudy.run.tables import Table
-from understudy.run.verdict import Verdict
+from understudy.report.plain import printable
+from understudy.report.tables import Table
+from understudy.report.verdict import Verdict
 
 
 class Block(Protocol):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.ops.statistics import bootstrap_interval, iqm
-from understudy.run.canvas import (
+from understudy.report.canvas import (
     BLUE,
     FAINT,
     GRAY,
@@ -29,8 +29,8 @@ from understudy.run.canvas import (
     grid_of,
     thousands,
 )
-from understudy.run.parts import percent
-from understudy.run.standing import EXPERT, RANDOM, number, role
+from understudy.report.parts import percent
+from understudy.report.standing import EXPERT, RANDOM, number, role
 
 MOST_PANELS = 12
 MOST_LABELLED = 9

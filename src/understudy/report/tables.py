@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
+from understudy.report.parts import nats, parts, percent
+from understudy.report.plain import on_terminal, printable, said
+from understudy.report.progress_line import ProgressLine as ProgressLine  # beside the tables
+from understudy.report.standing import number
 from understudy.run.evaluate import Evaluation
 from understudy.run.held_out import HeldOutReport
-from understudy.run.parts import nats, parts, percent
-from understudy.run.plain import on_terminal, printable, said
-from understudy.run.progress_line import ProgressLine as ProgressLine  # beside the tables
-from understudy.run.standing import number
 
 MOST_PARTS = 24
 

@@ -5,8 +5,8 @@ import pytest
 
 from made_up import make_choices, make_likeness, make_numbers
 from understudy.run.held_out import HeldOutReport
-from understudy.run.parts import interval, parts, percent
-from understudy.run.verdict import ONLY_AN_ENVIRONMENT, judge
+from understudy.report.parts import interval, parts, percent
+from understudy.report.verdict import ONLY_AN_ENVIRONMENT, judge
 
 
 def text(report, **options):

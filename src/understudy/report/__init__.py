@@ -1,0 +1,1 @@
+"""What is told to people: words, tables, pictures, films and pages."""
