@@ -1,0 +1,156 @@
+"""Learn, record and evaluate in three words."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import understudy.envs.gym as our_gym
+from understudy.data.action import Action
+from understudy.data.actor import Fixed
+from understudy.data.spec import ActionSpec, Obs, Spec
+from understudy.envs.gym import GymEnv
+from understudy.errors import ConfigError, DemoError, EnvError, UnderstudyError
+from understudy.nets.model import NetConfig
+from understudy.presets import BC, evaluate, record
+from understudy.run.cloning import BCConfig
+from worlds import TinyEnv, toy_demos
+
+SMALL = NetConfig(hidden=(8,))
+
+
+def toys(seed=0):
+    return toy_demos("vector", "discrete", 6, 12, np.random.default_rng(seed))
+
+
+@pytest.fixture
+def closed(monkeypatch):
+    """Every `GymEnv` that was closed."""
+    seen: list[GymEnv] = []
+    close = our_gym.GymEnv.close
+
+    def noting(self):
+        seen.append(self)
+        close(self)
+
+    monkeypatch.setattr(our_gym.GymEnv, "close", noting)
+    return seen
+
+
+def test_one_demonstration_of_balancing_a_pole_is_enough():
+    demos = record("CartPole-v1", episodes=1)
+    assert demos.lengths.tolist() == [500]
+    agent = BC("CartPole-v1", demos).learn()
+    found = evaluate(agent, "CartPole-v1", episodes=20)
+    assert found.returns.mean() >= 475
+
+
+def test_learning_needs_no_environment():
+    agent = BC(None, toys(), net=SMALL, steps=300)
+    before = agent.report()
+    after = agent.learn().report()
+    assert before is not None
+    assert after is not None
+    assert after.policy.log_prob > before.policy.log_prob
+    assert agent.config.env is None
+    assert agent.policy.facts == {"method": "bc", "env": None, "seed": 0, "steps": 300}
+    assert [line["step"] for line in agent.log if "loss" in line] == [100, 200, 300]
+
+
+def test_a_config_is_heeded_and_single_settings_change_it():
+    config = BCConfig(seed=7, env="Some-v0", steps=50, net=SMALL)
+    agent = BC(None, toys(), config=config, steps=9)
+    assert (agent.config.seed, agent.config.env, agent.config.steps) == (7, "Some-v0", 9)
+    assert BC(None, toys(), config=config, seed=3).config.seed == 3
+
+
+def test_wrong_settings_are_refused_before_anything_is_learned():
+    with pytest.raises(ConfigError, match="'speed'"):
+        BC(None, toys(), speed=3)
+    with pytest.raises(ConfigError, match="steps"):
+        BC(None, toys(), steps=-1)
+
+
+def test_demonstrations_that_do_not_fit_are_refused():
+    with pytest.raises(DemoError, match="do not fit the environment"):
+        BC("CartPole-v1", toys())
+    wide = Spec(obs={"vector": Obs(kind="vector", shape=(9,))}, action=ActionSpec(branches=(3,)))
+    with pytest.raises(DemoError, match=r"vector \[9\] here and vector \[4\] there"):
+        BC(wide, toys())
+
+
+def test_learning_again_is_refused():
+    agent = BC(None, toys(), net=SMALL).learn(10)
+    with pytest.raises(UnderstudyError, match="has learned already"):
+        agent.learn()
+
+
+def test_a_saved_agent_predicts_the_same_and_cannot_learn_on(tmp_path):
+    agent = BC(None, toys(), net=SMALL, seed=4).learn(50)
+    again = BC.load(agent.save(tmp_path / "agent"))
+    obs = toys().episodes[0].obs["vector"]
+    a, b = (x.predict(obs, deterministic=True)[0] for x in (agent, again))
+    assert a.discrete.tolist() == b.discrete.tolist()
+    assert again.config.net == SMALL
+    assert again.report() is None
+    with pytest.raises(UnderstudyError, match="another BC with the demonstrations"):
+        again.learn()
+
+
+def test_recording_says_where_it_came_from(closed):
+    demos = record("CartPole-v1", "random", episodes=3, seed=5, slots=2)
+    assert len(demos) == 3
+    assert demos.provenance.env_id == "CartPole-v1"
+    assert demos.provenance.actor == "random"
+    assert "gymnasium" in demos.provenance.versions
+    assert len(closed) == 1
+    same = record("CartPole-v1", "random", episodes=3, seed=5, slots=2)
+    assert same.lengths.tolist() == demos.lengths.tolist()
+
+
+def test_anything_that_acts_can_be_recorded_and_evaluated():
+    env = TinyEnv({"agent": [[3], [4]]})
+    actor = Fixed(lambda obs: Action.zeros(env.behaviors["agent"].action, len(obs["obs"])))
+    assert sorted(record(env, actor, episodes=2).lengths.tolist()) == [3, 4]
+    assert record(env, actor, episodes=1).provenance.actor == "Fixed"
+    assert evaluate(actor, env, episodes=4).returns.tolist() == [3, 3, 4, 4]
+    assert env.closed == 0, "it belongs to whoever made it"
+
+
+def test_unknown_actors_are_refused():
+    with pytest.raises(ConfigError, match="actor 'expert': expected scripted, random"):
+        record(TinyEnv(), "expert", episodes=1)
+    with pytest.raises(EnvError, match="no scripted expert for Tiny-v0"):
+        record(TinyEnv(), episodes=1)
+
+
+def test_environments_are_closed_by_whoever_made_them(closed):
+    evaluate("random", "CartPole-v1", episodes=2)
+    evaluate("random", lambda: gym.make("CartPole-v1"), episodes=2)
+    assert len(closed) == 2
+    mine = gym.make("CartPole-v1")
+    assert len(evaluate("random", mine, episodes=2)) == 2
+    assert len(closed) == 2
+    mine.close()
+
+
+def test_every_actor_is_shown_the_same_starts():
+    found = [evaluate("random", "CartPole-v1", episodes=4, seed=s).returns for s in (1, 1, 2)]
+    assert found[0].tolist() == found[1].tolist() != found[2].tolist()
+
+
+def test_a_policy_that_does_not_fit_the_environment_is_refused():
+    agent = BC(None, toys(), net=SMALL)
+    with pytest.raises(
+        ConfigError, match="does not fit CartPole-v1: observation 'vector' is missing"
+    ):
+        evaluate(agent, "CartPole-v1", episodes=1)
+
+
+def test_sampled_and_likeliest_actions_can_both_be_evaluated():
+    demos = record("CartPole-v1", episodes=1)
+    agent = BC("CartPole-v1", demos, steps=300, net=SMALL).learn()
+    likeliest = evaluate(agent, "CartPole-v1", episodes=4)
+    drawn = evaluate(agent, "CartPole-v1", episodes=4, deterministic=False)
+    assert likeliest.returns.tolist() != drawn.returns.tolist()
+    again = evaluate(agent.policy, "CartPole-v1", episodes=4, deterministic=False)
+    assert again.returns.tolist() == drawn.returns.tolist()
