@@ -65,7 +65,7 @@ def test_run_keeps_the_folder_and_the_arguments_of_its_user(tmp_path):
     assert with_arguments.stdout.splitlines()[1:] == ["<learn>", "<two words>", "<>"]
     assert Path(with_arguments.stdout.splitlines()[0]).name == "elsewhere"
     assert with_arguments.returncode == 7
-    assert run().stdout.splitlines()[1:] == ["<demo>"]
+    assert run().stdout.splitlines()[1:] == ["<tour>"]
 
 
 @ON_POSIX
