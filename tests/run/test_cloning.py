@@ -221,6 +221,22 @@ def test_early_stopping_ends_the_run():
     assert "best at step 10" in made.progress.stop
 
 
+def test_a_run_that_gave_up_is_over_also_after_it_is_resumed():
+    looks = HeldOutConfig(fraction=0.25, every=10, patience=2)
+    made = cloning(steps=10_000, held_out=looks, learner=SupervisedConfig(learning_rate=1.0))
+    made.learn()
+    assert 0 < made.progress.steps < 10_000
+    state = made.state_dict()
+    again = cloning(steps=10_000, held_out=looks)
+    again.load_state_dict(state)
+    again.learn()
+    assert again.progress.steps == made.progress.steps
+    assert again.progress.stop == made.progress.stop
+    patient = cloning(steps=10_000, held_out=replace(looks, patience=9))
+    patient.load_state_dict(state)
+    assert not patient.progress.done
+
+
 def test_looks_happen_where_turns_end():
     notes: list = []
     made = cloning(note=notes.append, held_out=HeldOutConfig(fraction=0.25, every=15))
@@ -337,6 +353,13 @@ def test_a_checkpoint_of_another_run_is_refused():
     state = cloning(held_out=HeldOutConfig(fraction=0)).state_dict()
     with pytest.raises(CheckpointError, match=r"made of learner, log, .*are the settings the same"):
         cloning().load_state_dict(state)
+    made = cloning()
+    made.learn()
+    message = "does not fit this run: .*are the settings and the demonstrations the same"
+    with pytest.raises(CheckpointError, match=message):
+        cloning(net=NetConfig(hidden=(9,))).load_state_dict(made.state_dict())
+    with pytest.raises(CheckpointError, match=r"the order is one of \d+ windows"):
+        cloning(demos_of(seed=3)).load_state_dict(made.state_dict())
 
 
 def test_the_model_codes_actions_by_its_environment():

@@ -118,6 +118,16 @@ def test_what_does_not_fit_is_refused():
         arrays.predict({"vector": np.zeros((2, 5))})
 
 
+def test_an_image_of_fractions_is_not_taken_for_bytes():
+    asked = policy(spaces.Box(0, 255, (20, 20, 1), np.uint8))
+    whole = np.full((20, 20, 1), 200)
+    assert asked.predict(whole, deterministic=True) == asked.predict(
+        whole * 1.0, deterministic=True
+    )
+    with pytest.raises(EnvError, match="has fractions, the policy has seen uint8"):
+        asked.predict(whole / 255)
+
+
 def test_without_an_environment_named_arrays_are_spoken():
     action = ActionSpec(continuous=1, low=(-0.01,), high=(0.01,), branches=(3,))
     spec = Spec(obs={"a": Obs(kind="vector", shape=(2,))}, action=action)

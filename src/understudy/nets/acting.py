@@ -9,6 +9,9 @@ from understudy.data.action import Action
 from understudy.data.episode import ActedBy, Tree
 from understudy.nets.model import Act, Model, start_state
 
+MOST_RUNNERS = 16
+"""Sizes of a step that are kept ready."""
+
 
 class ModelActor:
     """Acts as a model says. See `understudy.data.actor.Actor`."""
@@ -29,6 +32,9 @@ class ModelActor:
         """See `Actor`."""
         count = len(fresh)
         if count not in self._runners:
+            # Where slots come and go there may be as many counts as slots, each with its buffers.
+            if len(self._runners) >= MOST_RUNNERS:
+                self._runners.clear()
             self._runners[count] = self.model.actor(count)
         head, state = self._runners[count](obs, state, fresh)
         dist = self.model.dist

@@ -164,15 +164,24 @@ class Cloning:
         """Go on from a checkpoint's state, to the same end as without the stop.
 
         Raises:
-            CheckpointError: It is the state of a run with other parts.
+            CheckpointError: It is the state of a run with other settings or demonstrations.
         """
         if set(state) != set(self.parts):
             raise CheckpointError(
                 f"the checkpoint is of a run made of {', '.join(sorted(state))}; this one is made "
                 f"of {', '.join(sorted(self.parts))}: are the settings the same?"
             )
-        for name, part in self.parts.items():
-            part.load_state_dict(state[name])
+        try:
+            for name, part in self.parts.items():
+                part.load_state_dict(state[name])
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"the checkpoint does not fit this run: {error}; are the settings and the "
+                "demonstrations the same?"
+            ) from None
+        # A run that had given up is over, even if it was killed before it could say so.
+        if self.held_out is not None:
+            self.held_out.give_up(self.progress)
 
     def learn(self, keeper: Keeper | None = None, watchers: tuple[Watcher, ...] = ()) -> float:
         """Go on to the end, or until somebody stops it.

@@ -143,7 +143,7 @@ class _Native:
     def read(self, obs: Any) -> tuple[Tree, bool]:
         """Named arrays `[n, ...]`, and whether it was a single observation."""
         if self._plain:
-            array = np.asarray(obs, self._dtype)
+            array = _as(obs, self._dtype, self._name)
             if array.shape == self._shape:
                 return {self._name: array[None]}, True
             if array.shape[1:] == self._shape and array.ndim:
@@ -183,7 +183,7 @@ class _Arrays:
             obs = {next(iter(fields)): obs}
         if set(obs) != set(fields):
             raise EnvError(f"observations {sorted(obs)}, expected {sorted(fields)}")
-        tree = {name: np.asarray(obs[name], f.dtype) for name, f in fields.items()}
+        tree = {name: _as(obs[name], f.dtype, name) for name, f in fields.items()}
         name, f = next(iter(fields.items()))
         single = tree[name].ndim == len(f.shape)
         tree = {name: x[None] for name, x in tree.items()} if single else tree
@@ -206,6 +206,18 @@ class _Arrays:
 
 def _words_of(spec: Spec) -> _Native | _Arrays:
     return _Arrays(spec) if spec.observation_space is None else _Native(spec)
+
+
+def _as(x: Any, dtype: np.dtype[Any], name: str) -> NDArray[Any]:
+    """The observation in its own dtype.
+
+    Raises:
+        EnvError: Fractions where whole numbers were seen, such as an image in [0, 1] for bytes.
+    """
+    array = np.asarray(x)
+    if array.dtype.kind == "f" and dtype.kind in "iu" and (array != np.floor(array)).any():
+        raise EnvError(f"observation '{name}' has fractions, the policy has seen {dtype}")
+    return array.astype(dtype, copy=False)
 
 
 def _flags(flags: Any, count: int) -> NDArray[np.bool_]:

@@ -149,7 +149,16 @@ class Offline:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See `Source`."""
+        """See `Source`.
+
+        Raises:
+            ValueError: It is the state over other demonstrations.
+        """
+        if len(state["order"]) not in (0, self.windows.shape[1]):
+            raise ValueError(
+                f"the order is one of {len(state['order'])} windows, the demonstrations have "
+                f"{self.windows.shape[1]}"
+            )
         self.rng.bit_generator.state = state["rng"]
         self._order, self._cursor = np.array(state["order"]), int(state["cursor"])
         self.num_batches, self.num_epochs = int(state["num_batches"]), int(state["num_epochs"])

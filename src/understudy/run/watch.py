@@ -72,10 +72,14 @@ class HeldOut:
         if len(found.explained):
             line["held_out/explained"] = float(np.mean(found.explained))
         self.note(line)
-        waited = progress.steps - self.best_step
-        if self.config.patience and waited >= self.config.patience * self.config.every:
+        self.give_up(progress)
+
+    def give_up(self, progress: Progress) -> None:
+        """Stop the run if it has waited long enough for a better look."""
+        c, waited = self.config, progress.steps - self.best_step
+        if c.patience and self._looked and waited >= c.patience * c.every:
             progress.stop = (
-                f"no better on held-out episodes for {self.config.patience} looks "
+                f"no better on held-out episodes for {c.patience} looks "
                 f"(best at step {self.best_step})"
             )
 
