@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tests.worlds import CountingActor, TinyEnv
 
 from understudy.envs.env import one
 from understudy.nets.model import NetConfig, make_model
 from understudy.ops.product import Product
 from understudy.run.rollouts import Cast
 from understudy.run.store import Store
+from worlds import CountingActor, TinyEnv
 
 
 def filled(env: TinyEnv, rows: int, rolls: int = 0) -> list[Store]:
