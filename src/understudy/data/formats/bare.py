@@ -8,21 +8,28 @@ and the notes say what was assumed.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from understudy.data.action import Action
 from understudy.data.episode import Tree
-from understudy.data.formats.npz import Npz
 from understudy.data.picture import picture_of
 from understudy.data.spec import ActionSpec, Obs, Spec
-from understudy.errors import EnvError
+from understudy.errors import DemoError, EnvError
 
 MOST_CHOICES = 4096
 MOST_BRANCHES = 1024
 NAME = "obs"
+
+
+class Origin(Protocol):
+    """Where arrays came from."""
+
+    def refusal(self, name: str, found: str, expected: str) -> DemoError:
+        """The error about one of them: its name, what is there and what should be."""
+        ...
 
 
 class Bare(NamedTuple):
@@ -42,7 +49,7 @@ class Bare(NamedTuple):
 
 
 def describe(
-    file: Npz,
+    file: Origin,
     obs: tuple[str, NDArray[Any]],
     actions: tuple[str, NDArray[Any]],
     spec: Spec | None,
@@ -67,7 +74,7 @@ def describe(
         return _of_spec(file, obs, actions, spec)
 
 
-def _guess(file: Npz, obs: tuple[str, NDArray[Any]], actions: tuple[str, NDArray[Any]]) -> Bare:
+def _guess(file: Origin, obs: tuple[str, NDArray[Any]], actions: tuple[str, NDArray[Any]]) -> Bare:
     seen, values = _guess_obs(obs[1])
     done, action, notes = _guess_action(file, *actions)
     return Bare(Spec(obs={NAME: seen}, action=done), {NAME: values}, action, notes)
@@ -85,7 +92,7 @@ def _guess_obs(values: NDArray[Any]) -> tuple[Obs, NDArray[Any]]:
 
 
 def _guess_action(
-    file: Npz, name: str, values: NDArray[Any]
+    file: Origin, name: str, values: NDArray[Any]
 ) -> tuple[ActionSpec, Action, tuple[str, ...]]:
     flat = values.reshape(len(values), math.prod(values.shape[1:]))
     width = flat.shape[1]
@@ -113,7 +120,7 @@ def _guess_action(
 
 
 def _of_spaces(
-    file: Npz,
+    file: Origin,
     obs: tuple[str, NDArray[Any]],
     actions: tuple[str, NDArray[Any]],
     spec: Spec,
@@ -137,7 +144,7 @@ def _of_spaces(
 
 
 def _in_space(
-    file: Npz, name: str, values: NDArray[Any], shape: tuple[int, ...] | None
+    file: Origin, name: str, values: NDArray[Any], shape: tuple[int, ...] | None
 ) -> NDArray[Any]:
     # Recorders add an axis of one to single numbers, or take it away.
     if shape is None:
@@ -148,7 +155,7 @@ def _in_space(
 
 
 def _of_spec(
-    file: Npz,
+    file: Origin,
     obs: tuple[str, NDArray[Any]],
     actions: tuple[str, NDArray[Any]],
     spec: Spec,
@@ -175,7 +182,7 @@ def _of_spec(
 
 
 def _cast(
-    file: Npz, name: str, values: NDArray[Any], shape: tuple[int, ...], dtype: str
+    file: Origin, name: str, values: NDArray[Any], shape: tuple[int, ...], dtype: str
 ) -> NDArray[Any]:
     if values.shape[1:] != shape:
         raise file.refusal(
