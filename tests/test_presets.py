@@ -11,8 +11,10 @@ from understudy.data.spec import ActionSpec, Obs, Spec
 from understudy.envs.gym import GymEnv
 from understudy.errors import ConfigError, DemoError, EnvError, UnderstudyError
 from understudy.nets.model import NetConfig
+from understudy.ops.cost import Cost
 from understudy.presets import BC, evaluate, record
 from understudy.run.cloning import BCConfig
+from understudy.run.held_out import look_at
 from worlds import TinyEnv, toy_demos
 
 SMALL = NetConfig(hidden=(8,))
@@ -154,3 +156,24 @@ def test_sampled_and_likeliest_actions_can_both_be_evaluated():
     assert likeliest.returns.tolist() != drawn.returns.tolist()
     again = evaluate(agent.policy, "CartPole-v1", episodes=4, deterministic=False)
     assert again.returns.tolist() == drawn.returns.tolist()
+
+
+class Modest:
+    """Holds the head near zero."""
+
+    def weight(self, progress):
+        return 1.0
+
+    def loss(self, model, batch):
+        head, _ = model.policy(batch.obs, batch.state, batch.fresh)
+        share = batch.share[..., None]
+        return Cost(lambda: float((share * head.array**2).sum() / 2), [(head, share * head.array)])
+
+
+def test_a_term_of_ones_own_joins_cloning():
+    plain = BC(None, toys(), net=SMALL, steps=200).learn()
+    agent = BC(None, toys(), net=SMALL, steps=200, terms={"modest": Modest()}).learn()
+    assert {"loss", "loss/clone", "loss/modest"} <= {name for line in agent.log for name in line}
+    model, rows = agent.policy.model, toys().rows()
+    sure, unsure = (np.abs(look_at(m, rows)).mean() for m in (plain.policy.model, model))
+    assert unsure < sure / 2

@@ -22,6 +22,7 @@ from understudy.run.evaluate import Evaluation, play
 from understudy.run.held_out import HeldOutReport
 from understudy.run.policy import Policy
 from understudy.run.record import InMemory, record_episodes
+from understudy.terms.term import LossTerm
 from understudy.worlds.experts import scripted
 
 EVALUATION_SEED = 1_000_003
@@ -42,6 +43,7 @@ class BC:
         *,
         seed: int | None = None,
         config: BCConfig | None = None,
+        terms: Mapping[str, LossTerm] | None = None,
         **changes: Any,
     ) -> None:
         """Check that everything fits, and be ready to learn.
@@ -52,6 +54,7 @@ class BC:
             demos: Demonstrations, or where they are.
             seed: Of everything random; None: the config's.
             config: All settings; by default those of `BCConfig`.
+            terms: Losses of your own that join cloning, by name.
             changes: Single fields of the config, such as `steps=2000` or
                 `net=NetConfig(hidden=(64,))`.
 
@@ -67,7 +70,9 @@ class BC:
         self.spec = spec_of_env(env, demos)
         self.log: list[Mapping[str, Any]] = []
         """Lines of metrics, each with its `step`."""
-        self.cloning: Cloning | None = Cloning(self.spec, demos, self.config, self.log.append)
+        self.cloning: Cloning | None = Cloning(
+            self.spec, demos, self.config, self.log.append, terms=terms
+        )
         self.policy = self.cloning.policy(self._facts())
 
     def learn(self, steps: int | None = None) -> Self:

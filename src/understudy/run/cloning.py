@@ -25,6 +25,7 @@ from understudy.run.policy import Policy
 from understudy.run.source import Offline, OfflineConfig
 from understudy.run.watch import HeldOut, HeldOutConfig, Keeper, Log, Note, Sentry, Stateful
 from understudy.terms.clone import Clone, CloneConfig
+from understudy.terms.term import LossTerm
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,6 +109,7 @@ class Cloning:
         config: BCConfig,
         note: Note,
         divided: Split | None = None,
+        terms: Mapping[str, LossTerm] | None = None,
     ) -> None:
         """Make everything that the run needs.
 
@@ -117,6 +119,7 @@ class Cloning:
             config: The settings.
             note: Takes lines for the log.
             divided: What is learned from and what is held out; None to divide at random.
+            terms: Further losses, by name.
 
         Raises:
             DemoError: The demonstrations do not fit the spec, or are empty.
@@ -135,7 +138,8 @@ class Cloning:
         dist = Product(spec.action, *action_units(spec.action, learned))
         self.model: Model = make_model(spec, dist, config.net, for_weights)
         self.model.observe({name: x[learned.acted] for name, x in learned.obs.items()})
-        self.learner = Supervised(self.model, {"clone": Clone(config.clone)}, config.learner)
+        losses = {"clone": Clone(config.clone), **(terms or {})}
+        self.learner = Supervised(self.model, losses, config.learner)
         self.source = Offline(learned, self.model, config.source, for_order)
         self.progress = Progress(config.steps)
         self.log = Log(note, config.keep.log_every)
