@@ -49,6 +49,7 @@ def test_the_page_says_how_to_read_a_file_without_understudy(tmp_path: Path) -> 
         assert np.array_equal(columns[name], array)
     assert np.array_equal(columns["action continuous"][1:], episode.action.continuous)
     assert np.array_equal(columns["action discrete"][1:], episode.action.discrete)
+    assert episode.reward is not None
     assert np.array_equal(columns["reward"][1:], episode.reward)
     assert np.array_equal(columns["acted by"][1:], episode.acted_by)
     assert "proposed continuous" not in columns
