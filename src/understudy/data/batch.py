@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from understudy.data.episode import Tree
 
@@ -46,3 +50,52 @@ class Batch:
         """`[L, B]` every row's weight, summing to one; rows without an action weigh nothing."""
         acted = self.acted[: len(self.code)]
         return acted / acted.sum()
+
+
+def minibatches(
+    rollout: Batch,
+    rng: np.random.Generator,
+    size: int,
+    length: int,
+    place: Callable[[Tree], Tree],
+) -> Iterator[Batch]:
+    """All rows of a rollout once, in windows of `length` rows and random order.
+
+    Windows in which nothing was done are left out.
+
+    Args:
+        rollout: Arrays `[T, N, ...]`, numpy; `T` a multiple of `length`. Its `state` is the memory
+            before *every* row, `[T, N, ...]`.
+        rng: Shuffles.
+        size: Rows in a minibatch.
+        length: Rows in a window.
+        place: Moves trees to where the model computes.
+    """
+    obs = {name: windows(x, length) for name, x in rollout.obs.items()}
+    state = {name: windows(x, length)[0] for name, x in rollout.state.items()}
+    extra = {name: windows(x, length) for name, x in rollout.extra.items()}
+    code, acted, fresh = (
+        windows(x, length) for x in (rollout.code, rollout.acted, rollout.fresh)
+    )
+    order = rng.permutation(np.flatnonzero(acted.any(0)))
+    count = max(1, size // length)
+    for start in range(0, len(order), count):
+        ix = order[start : start + count]
+        yield Batch(
+            obs=place({name: x.take(ix, 1) for name, x in obs.items()}),
+            code=code.take(ix, 1),
+            acted=acted.take(ix, 1),
+            fresh=fresh.take(ix, 1),
+            state=place({name: x.take(ix, 0) for name, x in state.items()}),
+            extra={name: x.take(ix, 1) for name, x in extra.items()},
+        )
+
+
+def windows(x: NDArray[Any], length: int) -> NDArray[Any]:
+    """`[T, N, ...]` as `[length, T / length * N, ...]`: runs of rows side by side.
+
+    A view where `length` is 1.
+    """
+    rows, slots = x.shape[:2]
+    cut = x.reshape(rows // length, length, slots, *x.shape[2:])
+    return cut.swapaxes(0, 1).reshape(length, -1, *x.shape[2:])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,21 @@ class Provenance:
     notes: tuple[str, ...] = ()
 
 
+@runtime_checkable
+class Counted(Protocol):
+    """Episodes whose lengths and returns are known without reading them."""
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """`[E]` steps of every episode."""
+        ...
+
+    @property
+    def returns(self) -> NDArray[np.float64]:
+        """`[E]` sum of rewards of every episode, nan where there are none."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Demos:
     """Episodes of one spec.
@@ -64,16 +79,20 @@ class Demos:
     @property
     def num_steps(self) -> int:
         """How many actions were shown."""
-        return sum(map(len, self.episodes))
+        return int(self.lengths.sum())
 
     @property
     def lengths(self) -> NDArray[np.int64]:
         """`[E]` steps of every episode."""
+        if isinstance(self.episodes, Counted):
+            return self.episodes.lengths
         return np.array([len(e) for e in self.episodes], np.int64)
 
     @property
     def returns(self) -> NDArray[np.float64]:
         """`[E]` sum of rewards of every episode, nan where there are none."""
+        if isinstance(self.episodes, Counted):
+            return self.episodes.returns
         return np.array([e.return_ for e in self.episodes], np.float64)
 
     def pick(self, indices: Sequence[int] | NDArray[np.int64]) -> Demos:

@@ -25,7 +25,7 @@ class Moment:
     """What `n` slots of one behavior say now. Arrays may be reused by the next step: copy to keep.
 
     Attributes:
-        slots: `[n]` int64, which slots speak.
+        slots: `[n]` int64, which slots speak, in rising order.
         obs: Named arrays `[n, ...]`, what each sees.
         reward: `[n]` float32, received since the slot last spoke; 0 where `fresh`.
         terminated: `[n]` bool, the task is over; this observation is the last.

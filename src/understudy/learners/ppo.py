@@ -1,0 +1,172 @@
+"""Proximal policy optimization (Schulman et al., 2017, arXiv:1707.06347).
+
+A rollout comes in. Its old values, log-probabilities, rewards and advantages are worked out once,
+one value head and one discount for every reward signal; then policy and critic take several epochs
+of clipped steps over shuffled minibatches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge, Gt, Le
+
+from understudy.data.batch import Batch, minibatches
+from understudy.learners.learner import Lazy, Metrics
+from understudy.nets.flat import Adam
+from understudy.nets.model import Model
+from understudy.ops.cost import Cost
+from understudy.ops.returns import gae, standardized
+from understudy.ops.schedule import Shape, scheduled
+from understudy.ops.surrogate import surrogate, value_error
+from understudy.rewards.signal import RewardSignal
+from understudy.terms.term import LossTerm
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PPOConfig:
+    """How policy and critic move."""
+
+    learning_rate: Annotated[float, Gt(0)] = 3e-4
+    """Step size of Adam at the start."""
+    schedule: Shape = "linear"
+    """How the step size falls to 0 over the run."""
+    epochs: Annotated[int, Gt(0)] = 10
+    """How often every row is learned from."""
+    minibatch: Annotated[int, Gt(0)] = 64
+    """Rows in a minibatch."""
+    length: Annotated[int, Gt(0)] = 16
+    """Rows that a memory is trained through; 1 is used without memory."""
+    clip: Annotated[float, Gt(0)] = 0.2
+    """How far the ratio of probabilities may move before nothing more is gained."""
+    value_clip: Annotated[float, Gt(0)] | None = None
+    """How far values may move; none by default (Andrychowicz et al., 2021, found it harmful)."""
+    value_weight: Annotated[float, Ge(0)] = 0.5
+    """How much the critic's error counts beside the policy's loss."""
+    entropy: Annotated[float, Ge(0)] = 0.0
+    """What a nat of entropy is worth."""
+    lam: Annotated[float, Ge(0), Le(1)] = 0.95
+    """How far errors of the critic are summed into advantages."""
+    max_kl: Annotated[float, Gt(0)] | None = None
+    """No further epoch once the policy has moved this far, in nats; None for no limit."""
+    max_grad_norm: Annotated[float, Gt(0)] = 0.5
+    """A longer gradient is cut to this length."""
+
+
+class PPO:
+    """Learns from whole rollouts, once each. See `Learner`."""
+
+    def __init__(
+        self,
+        model: Model,
+        signals: Mapping[str, RewardSignal],
+        terms: Mapping[str, LossTerm],
+        config: PPOConfig,
+        rng: np.random.Generator,
+    ) -> None:
+        """Put the learner together.
+
+        Args:
+            model: Who learns; its critic has a value head for every signal.
+            signals: What it is rewarded for.
+            terms: Further losses of its policy.
+            config: How it moves.
+            rng: Shuffles rows; part of this object's state.
+        """
+        self.model, self.signals, self.terms = model, signals, terms
+        self.config, self.rng = config, rng
+        self.length = config.length if model.memory else 1
+        self.optimizer = Adam(model.flat, eps=1e-5, max_norm=config.max_grad_norm)
+        self.discount = np.array([s.discount for s in signals.values()], np.float32)
+        self.strength = np.array([s.strength for s in signals.values()], np.float32)
+
+    def update(self, batch: Batch, progress: float) -> Metrics:
+        """Several epochs over one rollout, then the signals' own updates."""
+        c = self.config
+        rollout = self.prepare(batch)
+        metrics: Metrics = {}
+        for _ in range(c.epochs):
+            for rows in minibatches(
+                rollout, self.rng, c.minibatch, self.length, self.model.place
+            ):
+                loss, metrics = self.loss(rows, progress)
+                loss.backward()
+                self.optimizer.step(scheduled(c.learning_rate, c.schedule, progress))
+            if c.max_kl is not None and float(metrics["kl"]) > c.max_kl:
+                break
+        learned = {
+            f"{name}/{key}": value
+            for name, signal in self.signals.items()
+            for key, value in signal.update(batch).items()
+        }
+        return {**{name: float(value) for name, value in metrics.items()}, **learned}
+
+    def prepare(self, batch: Batch) -> Batch:
+        """What stays fixed during the epochs: one look at all rows, and what follows from it."""
+        head, value, memory = self.model.look(batch.obs, batch.state, batch.fresh)
+        log_prob = self.model.dist.score(head[:-1], batch.code)[0]
+        reward = np.stack([signal.reward(batch) for signal in self.signals.values()], -1)
+        acted = batch.acted[:-1]
+        advantage = gae(
+            reward, value, batch.terminated, acted > 0, self.discount, self.config.lam
+        )
+        batch.extra["state_after"] = {name: s[-1] for name, s in memory.items()}
+        return Batch(
+            obs={name: x[:-1] for name, x in batch.obs.items()},
+            code=batch.code,
+            acted=acted,
+            fresh=batch.fresh[:-1],
+            state={name: s[:-1] for name, s in memory.items()},
+            extra={
+                "log_prob": log_prob,
+                "value": value[:-1],
+                "target": advantage + value[:-1],
+                "advantage": advantage @ self.strength,
+            },
+        )
+
+    def loss(self, rows: Batch, progress: float) -> tuple[Cost, Metrics]:
+        """The clipped surrogate with entropy, the error of every value head, and the terms."""
+        c, old = self.config, rows.extra
+        head, value, _ = self.model(rows.obs, rows.state, rows.fresh)
+        share = rows.share
+        policy_loss, figures = surrogate(
+            self.model.dist,
+            head,
+            rows.code,
+            old["log_prob"],
+            standardized(old["advantage"], share),
+            share,
+            c.clip,
+            c.entropy,
+        )
+        value_loss = value_error(value, old["target"], old["value"], share, c.value_clip)
+        loss = policy_loss + c.value_weight * value_loss
+        for term in self.terms.values():
+            loss += term.weight(progress) * term.loss(self.model, rows)
+        return loss, {
+            "loss": Lazy(lambda: loss.value),
+            "loss/policy": Lazy(lambda: policy_loss.value),
+            "loss/value": Lazy(lambda: value_loss.value),
+            **{name: Lazy(figure) for name, figure in figures.items()},
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Learner`."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "rng": self.rng.bit_generator.state,
+            "signals": {name: s.state_dict() for name, s in self.signals.items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `Learner`."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.rng.bit_generator.state = state["rng"]
+        for name, signal in self.signals.items():
+            signal.load_state_dict(state["signals"][name])

@@ -1,0 +1,1 @@
+"""Reward signals: what a learner is rewarded for."""

@@ -1,0 +1,45 @@
+"""The environment's own reward."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, SupportsFloat
+
+from annotated_types import Ge, Le
+
+from understudy.data.batch import Batch
+from understudy.ops.arrays import Array
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExtrinsicConfig:
+    """How the environment's reward counts."""
+
+    discount: Annotated[float, Ge(0), Le(1)] = 0.99
+    """What a reward is worth one step later."""
+    strength: Annotated[float, Ge(0)] = 1.0
+    """How much it counts among other signals."""
+
+
+class Extrinsic:
+    """Passes on what the environment gave. See `RewardSignal`."""
+
+    def __init__(self, config: ExtrinsicConfig) -> None:
+        """Args: config: see `ExtrinsicConfig`."""
+        self.discount, self.strength = config.discount, config.strength
+
+    def reward(self, batch: Batch) -> Array:
+        """See `RewardSignal`."""
+        return batch.reward
+
+    def update(self, batch: Batch) -> Mapping[str, SupportsFloat]:
+        """It does not learn."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """It has no memory."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """It has no memory."""
