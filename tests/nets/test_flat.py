@@ -56,6 +56,7 @@ def test_parameters_of_another_network_are_refused(state):
 def test_adam_steps_as_torchs_adam_does(decay, max_norm):
     rng = np.random.default_rng(0)
     flat = Flat(200)
+    flat.take("matrix", 20, 10)
     flat.value[:] = rng.standard_normal(200)
     theirs = torch.nn.Parameter(torch.from_numpy(flat.value.copy()))
     adam = Adam(flat, eps=1e-5, max_norm=max_norm, decay=decay)
@@ -73,6 +74,15 @@ def test_adam_steps_as_torchs_adam_does(decay, max_norm):
         peer.step()
         assert not flat.grad.any()
     np.testing.assert_allclose(flat.value, theirs.detach(), rtol=1e-5, atol=2e-6)
+
+
+def test_only_matrices_decay():
+    flat = Flat(7)
+    flat.take("weight", 2, 2)
+    flat.take("bias", 3)
+    flat.value[:] = 1
+    Adam(flat, decay=0.5).step(0.1)
+    np.testing.assert_allclose(flat.value, [0.95] * 4 + [1] * 3)
 
 
 def test_adam_without_decay_is_torchs_plain_adam():

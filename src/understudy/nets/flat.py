@@ -52,11 +52,11 @@ class Flat:
         buffer = self.value if values is None else values
         return {name: buffer[place].reshape(shape) for name, (place, shape) in self.names.items()}
 
-    def mask(self, kind: str) -> Vector:
-        """`[P]` float32: 1 for parameters whose name's last word is `kind`, 0 for others."""
+    def matrices(self) -> Vector:
+        """`[P]` float32: 1 for the entries of parameters with two axes or more, 0 for others."""
         out = np.zeros_like(self.value)
-        for name, (place, _) in self.names.items():
-            out[place] = name.rsplit(".", 1)[-1] == kind
+        for place, shape in self.names.values():
+            out[place] = len(shape) > 1
         return out
 
     def state_dict(self) -> dict[str, Any]:
@@ -96,11 +96,11 @@ class Adam:
             flat: What to step.
             eps: Added to the root of the second moment.
             max_norm: A longer gradient is cut to this length.
-            decay: How much of itself a weight loses per unit of learning rate. Biases and learned
-                constants keep themselves: a log deviation of 0 is no simpler than another.
+            decay: How much of itself a matrix loses per unit of learning rate. Biases, gains and
+                learned constants keep themselves: a log deviation of 0 is no simpler than another.
         """
         self.flat, self.eps, self.max_norm, self.decay = flat, eps, max_norm, decay
-        self._decaying = flat.mask("weight")
+        self._matrices = flat.matrices()
         self.num_steps = 0
         self.mean, self.square, self._spare = (np.zeros_like(flat.value) for _ in range(3))
 
@@ -112,6 +112,10 @@ class Adam:
             norm = math.sqrt(float(np.dot(g, g)))
             if norm > self.max_norm:
                 g *= F32(self.max_norm / (norm + 1e-6))
+        if self.decay:
+            np.multiply(self.flat.value, self._matrices, out=t)
+            t *= F32(learning_rate * self.decay)
+            self.flat.value -= t
         np.subtract(g, m, out=t)
         t *= F32(1 - self.BETA1)
         m += t
@@ -126,10 +130,6 @@ class Adam:
         np.divide(m, t, out=t)
         t *= F32(learning_rate * root / (1 - self.BETA1**self.num_steps))
         self.flat.value -= t
-        if self.decay:
-            np.multiply(self.flat.value, self._decaying, out=t)
-            t *= F32(learning_rate * self.decay)
-            self.flat.value -= t
         g.fill(0)
 
     def state_dict(self) -> dict[str, Any]:
