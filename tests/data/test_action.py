@@ -33,3 +33,17 @@ def test_joining_puts_runs_one_after_the_other():
     joined = Action.join([run, run.at(slice(0, 0)), run.at(slice(1, None))])
     assert joined.continuous.shape == (5, 2)
     assert joined.discrete.shape == (5, 1)
+
+
+def test_actions_within_a_spec_are_inside_its_bounds_and_of_its_dtype():
+    spec = ActionSpec(continuous=2, low=(-0.1, -np.inf), high=(0.1, 1.0), branches=(3,))
+    given = Action(np.array([[-5.0, -5.0], [0.05, 5.0]]), np.array([[2], [0]]))
+    within = given.within(spec)
+    assert within.continuous.dtype == np.float32
+    assert within.continuous.tolist() == [
+        [float(np.float32(-0.1)), -5.0],
+        [float(np.float32(0.05)), 1.0],
+    ]
+    assert within.discrete is given.discrete
+    assert given.continuous[0, 0] == -5.0
+    assert given.within(ActionSpec(branches=(3,))) is given

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
+from understudy.data.action import Action
+from understudy.data.actor import Fixed
 from understudy.data.episode import ActedBy, End, check_episode
 from understudy.data.spec import ActionSpec
 from understudy.envs.actors import noisy
+from understudy.envs.gym import GymEnv
 from understudy.errors import EnvError
 from understudy.run.record import InMemory, record_episodes
 from worlds import CountingActor, TinyEnv
@@ -87,6 +90,36 @@ def test_a_disturbed_actor_records_what_it_meant():
         received = [a for slot, e, _, a in env.received["agent"] if (slot, e) == (episode.agent, 0)]
         executed = [int(action.discrete[0]) for action in received]
         assert episode.action.discrete[:, 0].tolist() == executed
+
+
+def test_an_action_beyond_the_bounds_is_recorded_as_executed_and_as_proposed():
+    env = TinyEnv({"agent": [[6]]}, action=ActionSpec(continuous=1, low=(-1,), high=(2.5,)))
+    leaving = Fixed(
+        lambda obs: Action(
+            obs["obs"][:, 2:].astype(np.float64), np.zeros((len(obs["obs"]), 0), int)
+        )
+    )
+    (episode,) = record(env, 1, leaving)
+    assert episode.action.continuous[:, 0].tolist() == [0, 1, 2, 2.5, 2.5, 2.5]
+    assert episode.proposed is not None
+    assert episode.proposed.continuous[:, 0].tolist() == [0, 1, 2, 3, 4, 5]
+    assert episode.action.continuous.dtype == episode.proposed.continuous.dtype == np.float32
+
+
+def test_an_action_inside_the_bounds_was_not_proposed_besides():
+    env = TinyEnv({"agent": [[6]]}, action=ActionSpec(continuous=1, low=(-1,), high=(9,)))
+    # A double that no float32 equals: rounding is no correction.
+    steady = Fixed(lambda obs: Action(np.full((len(obs["obs"]), 1), 0.1), np.zeros((1, 0), int)))
+    (episode,) = record(env, 1, steady)
+    assert episode.proposed is None
+
+
+def test_what_gymnasium_executes_is_what_is_recorded():
+    env = GymEnv("Pendulum-v1")
+    strong = Fixed(lambda obs: Action(np.full((len(obs["obs"]), 1), -7.5), np.zeros((1, 0), int)))
+    (episode,) = record(env, 1, strong)
+    assert set(episode.action.continuous[:, 0].tolist()) == {-2.0}
+    assert set(episode.meant.continuous[:, 0].tolist()) == {-7.5}
 
 
 def test_an_error_leaves_unfinished_episodes_open():

@@ -29,6 +29,14 @@ class Action(NamedTuple):
             np.zeros((*lead, len(spec.branches)), np.int64),
         )
 
+    def within(self, spec: ActionSpec) -> Action:
+        """The same actions as environments execute them: inside the bounds, of the dtype."""
+        if not spec.continuous:
+            return self
+        low, high = (np.array(bound, spec.dtype) for bound in (spec.low, spec.high))
+        clipped = np.clip(self.continuous, low, high)
+        return Action(clipped.astype(spec.dtype, copy=False), self.discrete)
+
     def at(self, index: Any) -> Action:
         """The actions at this index of the leading axes."""
         return Action(self.continuous[index], self.discrete[index])

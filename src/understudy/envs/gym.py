@@ -31,9 +31,10 @@ class GymEnv:
     All slots speak at every moment. The arrays of a moment, and the moment itself, are used again
     by the next step.
 
-    Actions are clipped to the bounds of the action space and cast to its dtype here, and nowhere
-    else: what is recorded and learned from is what was asked for. Observations are cast to the
-    dtype of their space; what does not fit it or is not finite is an error, as is such a reward.
+    Actions are clipped to the bounds of the action space and cast to its dtype here; a recording
+    has what was executed, and beside it what was asked for where that differs. Observations are
+    cast to the dtype of their space; what does not fit it or is not finite is an error, as is such
+    a reward.
 
     Attributes:
         behaviors: What `agent` sees and does.
@@ -180,6 +181,12 @@ class GymEnv:
         if isinstance(frame, list) and frame:
             frame = frame[-1]
         return frame if isinstance(frame, np.ndarray) and frame.ndim == 3 else None
+
+    @property
+    def render_fps(self) -> float | None:
+        """Pictures per second at which slot 0 is meant to be watched, None if it does not say."""
+        fps = self._envs[0].metadata.get("render_fps")
+        return float(fps) if isinstance(fps, int | float) and fps > 0 else None
 
     def close(self) -> None:
         """Close every environment; once more does nothing."""

@@ -12,7 +12,7 @@ from understudy.data.action import Action
 from understudy.data.actor import Actor
 from understudy.data.builder import EpisodeBuilder
 from understudy.data.episode import ActedBy, End, Episode, Tree
-from understudy.data.spec import Spec
+from understudy.data.spec import ActionSpec, Spec
 from understudy.envs.env import Env, Moment
 from understudy.run.rollouts import only_behavior, quotas, turns
 
@@ -55,7 +55,8 @@ def record_episodes(
 
     Args:
         env: Where.
-        actor: Who. What it meant is recorded beside what it did, where it says so.
+        actor: Who. Recorded is what was executed: what it did, within the bounds. What it meant is
+            recorded beside that on steps where it was something else.
         episodes: How many in all; slots differ by one at most.
         begin: Opens a recording for every new episode.
         seed: Of the environment.
@@ -65,7 +66,8 @@ def record_episodes(
         EnvError: The environment has several behaviors, or fails.
     """
     behavior = only_behavior(env)
-    takes = _Takes(begin, quotas(episodes, env.slots[behavior]), actor.acted_by, saw)
+    left = quotas(episodes, env.slots[behavior])
+    takes = _Takes(begin, env.behaviors[behavior].action, left, actor.acted_by, saw)
     try:
         for turn in turns(env, {behavior: actor}, seed):
             if turn.actions is not None and behavior in turn.actions:
@@ -88,12 +90,14 @@ class _Takes:
     def __init__(
         self,
         begin: Begin,
+        spec: ActionSpec,
         left: NDArray[np.int64],
         acted_by: ActedBy,
         saw: Callable[[int, float], None],
     ) -> None:
         self.left = left
         self._begin, self._acted_by, self._saw = begin, acted_by, saw
+        self._spec = spec
         self._open: dict[int, tuple[Take, list[float]]] = {}
         self._spoke: list[int] = []
         # A slot need not speak at every moment: what it did waits until it does.
@@ -101,9 +105,14 @@ class _Takes:
 
     def did(self, action: Action, proposed: Action | None) -> None:
         """What the slots of the last moment did and meant, `[n, ...]`."""
+        executed = action.within(self._spec)
+        meant = action if proposed is None else proposed
+        meant = Action(meant.continuous.astype(self._spec.dtype, copy=False), meant.discrete)
+        differs = (meant.continuous != executed.continuous).any(1)
+        differs |= (meant.discrete != executed.discrete).any(1)
         for n, slot in enumerate(self._spoke):
             if slot in self._open:
-                self._done[slot] = action.at(n), None if proposed is None else proposed.at(n)
+                self._done[slot] = executed.at(n), meant.at(n) if differs[n] else None
 
     def see(self, moment: Moment, seeds: list[int | None]) -> None:
         """What the slots say then."""
