@@ -129,6 +129,7 @@ def test_actions_come_back_exactly(space):
     assert np.array_equal(fitted.continuous, actions.continuous)
     assert np.array_equal(fitted.discrete, actions.discrete)
     assert all(map(same, values, codec.decode_many(fitted)))
+    assert all(map(same, values, codec.decode_batch(fitted)))
     assert same(values[0], codec.decode(actions.at(0)))
     assert all(value in space for value in codec.decode_many(fitted))
 

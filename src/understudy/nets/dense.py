@@ -7,6 +7,7 @@ there is no tape, no module and no allocation beyond the layers' outputs.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Literal
 
@@ -127,30 +128,28 @@ class Dense:
 
         It reads the parameters as they are when it is called.
         """
-        layers = [(w, b, np.empty((rows, len(b)), F32)) for (w, _), (b, _) in self._pairs()]
-        w_last, b_last, y_last = layers.pop()
-        seeing = y_last[:, : w_last.shape[1]]
-        narrow = np.empty((rows, w_last.shape[1]), F32) if self.free else seeing
-        y_last[:] = b_last
-        activation = self.activation
+        weights, biases = [w for w, _ in self.weights], [b for b, _ in self.biases]
+        *layers, (w_last, b_last, y_last) = [
+            # Biases as rows, which is an output's shape where one observation is looked at.
+            (w, b[None], np.empty((rows, w.shape[1]), F32))
+            for w, b in zip(weights, biases, strict=True)
+        ]
+        steps = [(w, b, y, _prepared(self.activation, y)) for w, b, y in layers]
+        out, seeing = np.empty((rows, b_last.shape[1]), F32), w_last.shape[1]
+        outputs, constants = out[:, :seeing], out[:, seeing:]
+        b_outputs, b_constants = b_last[:, :seeing], b_last[:, seeing:]
 
         def run(x: Vector) -> Vector:
-            for w, b, y in layers:
+            for w, b, y, activate in steps:
                 np.dot(x, w, y)
                 np.add(y, b, y)
-                x = _activate(y, activation)
-            np.dot(x, w_last, narrow)
-            if self.free:
-                y_last[:] = b_last
-                seeing.__iadd__(narrow)
-            else:
-                np.add(y_last, b_last, y_last)
-            return y_last
+                x = activate(y, out=y)
+            np.dot(x, w_last, y_last)
+            np.add(y_last, b_outputs, outputs)
+            constants[...] = b_constants
+            return out
 
         return run
-
-    def _pairs(self) -> list[tuple[tuple[Vector, Vector], tuple[Vector, Vector]]]:
-        return list(zip(self.weights, self.biases, strict=True))
 
 
 def orthogonal(rng: np.random.Generator, rows: int, columns: int, gain: float) -> Vector:
@@ -159,6 +158,11 @@ def orthogonal(rng: np.random.Generator, rows: int, columns: int, gain: float) -
     q, r = np.linalg.qr(normal)
     q *= np.where(np.diag(r) < 0, -1, 1)
     return (gain * (q if rows >= columns else q.T)).astype(F32)
+
+
+def _prepared(activation: Activation, h: Vector) -> Callable[..., Vector]:
+    """The activation from one array of this shape into another, `out`."""
+    return np.tanh if activation == "tanh" else partial(np.maximum, np.zeros_like(h))
 
 
 def _activate(h: Vector, activation: Activation) -> Vector:

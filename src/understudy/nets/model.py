@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
@@ -139,7 +140,7 @@ class DenseModel:
         self._sizes = [(n, o.size) for n, o in spec.obs.items() if o.kind == "vector" and o.size]
         self._mask = spec.masks[0] if spec.masks else None
         # Where nothing but a mask is seen, a zero is seen: layers need a column.
-        width = sum(size for _, size in self._sizes) or 1
+        self._width = width = sum(size for _, size in self._sizes) or 1
         actor_sizes = (width, *config.hidden, dist.width)
         critic_sizes = (width, *config.hidden, num_signals)
         self.flat = Flat(
@@ -207,9 +208,16 @@ class DenseModel:
     def actor(self, slots: int) -> Act:
         """See `Model`."""
         run, allow, mask = self._actor.runner(slots), self.dist.allow, self._mask
+        normalizer, x = self.normalizer, np.zeros((slots, self._width), F32)
+        ends = np.cumsum([0, *(size for _, size in self._sizes)]).tolist()
+        places = [
+            (name, x[:, a:b]) for (name, _), (a, b) in zip(self._sizes, pairwise(ends), strict=True)
+        ]
 
         def act(obs: Tree, state: Tree, fresh: Array) -> tuple[NDArray[Any], Tree]:
-            head = run(self._inputs(obs, fresh.shape))
+            for name, place in places:
+                place[...] = obs[name].reshape(place.shape)
+            head = run(x if normalizer is None else normalizer(x))
             if mask is not None:
                 head = allow(Out(head, lambda _: None), obs[mask]).array
             return head, state

@@ -11,6 +11,8 @@ from understudy.nets.flat import F32
 
 LIMIT = F32(10)
 """A normalized number beyond this many deviations is cut."""
+# An array without axes is converted once, a number at every call.
+_MOST, _LEAST = np.array(LIMIT), np.array(-LIMIT)
 
 
 class Normalizer:
@@ -29,6 +31,8 @@ class Normalizer:
         self._mean, self._squares = np.zeros(width), np.zeros(width)
         self._flag = np.ones(width, bool)
         self.mean, self.inverse = np.zeros(width, F32), np.ones(width, F32)
+        # Of one observation's shape: between equal shapes numpy is twice as fast.
+        self._mean_row, self._inverse_row = self.mean[None], self.inverse[None]
 
     def update(self, x: NDArray[Any]) -> None:
         """Take in more rows `[..., D]`."""
@@ -51,11 +55,11 @@ class Normalizer:
         self.inverse[:] = np.where(self._flag | constant, 1, 1 / np.where(constant, 1, std))
 
     def __call__(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """`[..., D]` -> the same in units of deviations. `x` itself is changed."""
-        x -= self.mean
-        x *= self.inverse
-        np.minimum(x, LIMIT, out=x)
-        return np.maximum(x, -LIMIT, out=x)
+        """`[..., n, D]` -> the same in units of deviations. `x` itself is changed."""
+        x -= self._mean_row
+        x *= self._inverse_row
+        np.minimum(x, _MOST, out=x)
+        return np.maximum(x, _LEAST, out=x)
 
     def state_dict(self) -> dict[str, Any]:
         """Counts and moments."""

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from understudy.data.action import Action
 from understudy.data.spec import ActionSpec
-from understudy.ops.arrays import Array, module_of
+from understudy.ops.arrays import Array, columns, highest, module_of
 from understudy.ops.cost import Out
 
 LOG_2PI = math.log(2 * math.pi)
+TINY = np.array(1e-12, np.float32)
+"""Keeps the logarithm of an exponential number that was drawn as 0 finite."""
 FORBIDDEN = -1e8
 """The logit of a choice that is not allowed: far below any other, and its gradient is exactly 0."""
 
@@ -49,6 +51,18 @@ class Part(Protocol):
         """A loss that fits centers by squared error."""
         ...
 
+    def noise(self, rng: np.random.Generator, out: NDArray[np.float32]) -> None:
+        """Write into these columns of `out` `[..., width]` what `disturb` needs."""
+        ...
+
+    def disturb(self, head: NDArray[Any], noise: NDArray[Any], out: NDArray[Any]) -> None:
+        """Write into these columns of `out` `[..., code_width]` a draw, as a code."""
+        ...
+
+    def decode(self, code: NDArray[Any], action: Action) -> None:
+        """Write into an action what these columns of a code mean."""
+        ...
+
 
 class Gaussian:
     """Independent normal numbers whose means are outputs and whose deviations are constants.
@@ -56,9 +70,17 @@ class Gaussian:
     The constants are head columns that do not see the input, so they need no special parameter.
     """
 
-    def __init__(self, mean: slice, log_std: slice, code: slice) -> None:
-        """Args: mean, log_std: columns of the head. code: columns of the code."""
+    def __init__(
+        self,
+        mean: slice,
+        log_std: slice,
+        code: slice,
+        center: NDArray[np.float32],
+        scale: NDArray[np.float32],
+    ) -> None:
+        """Args: mean, log_std: columns of the head. code: its columns. center, scale: its unit."""
         self.mean, self.log_std, self.code = mean, log_std, code
+        self.center, self.scale = center, scale
 
     def score(self, head: Array, code: Array) -> tuple[Array, Array, Pull]:
         """See `Part.score`; with z = (x - mean) / std, d/dmean = z / std, d/dlog_std = z^2 - 1."""
@@ -112,13 +134,30 @@ class Gaussian:
 
         return loss, pull
 
+    def noise(self, rng: np.random.Generator, out: NDArray[np.float32]) -> None:
+        """See `Part.noise`: normal numbers."""
+        normal = out[..., self.code]
+        normal[...] = rng.standard_normal(normal.shape, np.float32)
+
+    def disturb(self, head: NDArray[Any], noise: NDArray[Any], out: NDArray[Any]) -> None:
+        """See `Part.disturb`."""
+        drawn = out[..., self.code]
+        np.multiply(noise[..., self.code], np.exp(head[..., self.log_std]), out=drawn)
+        drawn += head[..., self.mean]
+
+    def decode(self, code: NDArray[Any], action: Action) -> None:
+        """See `Part.decode`."""
+        numbers = action.continuous
+        np.multiply(code[..., self.code], self.scale, out=numbers)
+        np.add(numbers, self.center, out=numbers)
+
 
 class Choice:
     """One choice out of several: a softmax over its logits. A choice of two is a Bernoulli."""
 
-    def __init__(self, logits: slice, code: slice) -> None:
-        """Args: logits: columns of the head. code: columns of the code."""
-        self.logits, self.code = logits, code
+    def __init__(self, logits: slice, code: slice, branch: int) -> None:
+        """Args: logits: columns of the head. code: columns of the code. branch: which it is."""
+        self.logits, self.code, self.branch = logits, code, branch
 
     def score(self, head: Array, code: Array) -> tuple[Array, Array, Pull]:
         """See `Part.score`. dlogp/dz = onehot - p, dH/dz = -p (log p + H)."""
@@ -141,21 +180,37 @@ class Choice:
     def surprise(self, head: Array, code: Array) -> Lazy:
         """See `Part.surprise`. The gradient is p - onehot."""
         xp = module_of(head)
-        z, one = head[..., self.logits], code[..., self.code]
-        z = z - xp.amax(z, -1, keepdims=True)
+        z, one = columns(head[..., self.logits]), columns(code[..., self.code])
+        z = z - highest(z)
         p = xp.exp(z)
-        total = p.sum(-1, keepdims=True)
+        total = p.sum(0)
 
         def loss() -> Array:
-            return xp.log(total[..., 0]) - (z * one).sum(-1)
+            return (xp.log(total) - (z * one).sum(0)).reshape(head.shape[:-1])
 
         def pull(out: Array, g: Array) -> None:
-            out[..., self.logits] = g[..., None] * (p / total - one)
+            d = (p / total - one) * g.reshape(-1)
+            out[..., self.logits] = d.T.reshape(*head.shape[:-1], len(d))
 
         return loss, pull
 
     squares = surprise
     """A choice has no center: its negative log-probability."""
+
+    def noise(self, rng: np.random.Generator, out: NDArray[np.float32]) -> None:
+        """See `Part.noise`: Gumbel numbers, since the most perturbed logit is a fair draw."""
+        gumbel = out[..., self.code]
+        drawn = rng.standard_exponential(gumbel.shape, np.float32)
+        drawn += TINY
+        np.negative(np.log(drawn, out=drawn), out=gumbel)
+
+    def disturb(self, head: NDArray[Any], noise: NDArray[Any], out: NDArray[Any]) -> None:
+        """See `Part.disturb`."""
+        np.add(head[..., self.logits], noise[..., self.code], out=out[..., self.code])
+
+    def decode(self, code: NDArray[Any], action: Action) -> None:
+        """See `Part.decode`: the choice with the largest number."""
+        action.discrete[..., self.branch] = code[..., self.code].argmax(-1)
 
 
 class Product:
@@ -194,15 +249,17 @@ class Product:
         self.center = np.asarray(middle if center is None else center, np.float32)
         self.scale = np.asarray(half if scale is None else scale, np.float32)
         c, k = action.continuous, action.num_choices
-        self.action = action
+        self.action, self._dtype = action, np.dtype(action.dtype)
         self.num_continuous, self.branches = c, action.branches
         self.width, self.free, self.code_width = c + k, c, c + k
         ends = np.cumsum((c, *action.branches)).tolist()
-        self.choices = [Choice(slice(a, b), slice(a, b)) for a, b in pairwise(ends)]
+        places = [slice(a, b) for a, b in pairwise(ends)]
+        numbered, deviations = slice(0, c), slice(c + k, c + k + c)
+        numbers = Gaussian(numbered, deviations, numbered, self.center, self.scale)
         self.parts: Sequence[Part] = [
             # Kept, zero wide, where nothing at all can be done: sums over no part need a shape.
-            *([Gaussian(slice(0, c), slice(c + k, c + k + c), slice(0, c))] if c or not k else []),
-            *self.choices,
+            *([numbers] if c or not k else []),
+            *(Choice(place, place, branch) for branch, place in enumerate(places)),
         ]
 
     @property
@@ -221,10 +278,14 @@ class Product:
 
     def decode(self, code: NDArray[Any]) -> Action:
         """The action of a code; of a branch, the choice with the largest number."""
-        x = code[..., : self.num_continuous] * self.scale + self.center
-        picks = [code[..., choice.code].argmax(-1) for choice in self.choices]
-        discrete = np.stack(picks, -1) if picks else np.zeros((*code.shape[:-1], 0), np.int64)
-        return Action(x.astype(self.action.dtype, copy=False), discrete)
+        lead = code.shape[:-1]
+        action = Action(
+            np.empty((*lead, self.num_continuous), self._dtype),
+            np.empty((*lead, len(self.branches)), np.int64),
+        )
+        for part in self.parts:
+            part.decode(code, action)
+        return action
 
     def score(
         self, head: Array, code: Array
@@ -277,23 +338,21 @@ class Product:
 
     def noise(self, rng: np.random.Generator, *lead: int) -> NDArray[np.float32]:
         """`[*lead, width]` what `sample` needs: normal numbers, and Gumbel ones for logits."""
-        out = rng.standard_normal((*lead, self.width), np.float32)
-        if self.branches:
-            exponential = rng.standard_exponential((*lead, self.width - self.free), np.float32)
-            out[..., self.free :] = -np.log(exponential + np.float32(1e-12))
+        out = np.empty((*lead, self.width), np.float32)
+        for part in self.parts:
+            part.noise(rng, out)
         return out
 
     def sample(self, head: NDArray[Any], noise: NDArray[Any]) -> Action:
-        """An action drawn with this noise: the most perturbed logit is a fair draw (Gumbel)."""
-        drawn = head[..., : self.width] + noise
-        if self.free:
-            c = self.free
-            drawn[..., :c] = head[..., :c] + noise[..., :c] * np.exp(head[..., self.width :])
-        return self.decode(drawn)
+        """An action drawn with this noise."""
+        code = np.empty_like(noise)
+        for part in self.parts:
+            part.disturb(head, noise, code)
+        return self.decode(code)
 
     def mode(self, head: NDArray[Any]) -> Action:
         """The most likely action."""
-        return self.decode(head[..., : self.width])
+        return self.decode(head)
 
     def allow(self, head: Out, allowed: Array) -> Out:
         """The head with the logits of forbidden choices far below the others.

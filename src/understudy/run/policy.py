@@ -164,10 +164,10 @@ class _Native:
 
     def say(self, action: Action, single: bool) -> Any:
         """Actions of the space, within its bounds."""
-        said = self.action.decode_many(self.action.fit(action) if self._bounded else action)
+        said = self.action.decode_batch(self.action.fit(action) if self._bounded else action)
         if single:
             return said[0]
-        return np.stack(said) if isinstance(said[0], np.ndarray | np.generic) else said
+        return np.asarray(said) if isinstance(said[0], np.ndarray | np.generic) else said
 
 
 class _Arrays:
