@@ -1,4 +1,43 @@
 """Learn what to do from being shown.
 
 The names below are loaded when they are first used, so that importing the package costs nothing.
+
+Example:
+    `agent = BC("LunarLander-v3", "demos/lander").learn()`, then `evaluate(agent, "LunarLander-v3")`
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from understudy.data.demos import Demos
+    from understudy.data.formats.door import load_demos
+    from understudy.data.spec import Spec
+    from understudy.presets import BC, evaluate, record
+    from understudy.run.policy import Policy
+
+__all__ = ["BC", "Demos", "Policy", "Spec", "evaluate", "load_demos", "record"]
+
+_HOMES = {
+    "BC": "understudy.presets",
+    "Demos": "understudy.data.demos",
+    "Policy": "understudy.run.policy",
+    "Spec": "understudy.data.spec",
+    "evaluate": "understudy.presets",
+    "load_demos": "understudy.data.formats.door",
+    "record": "understudy.presets",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -61,13 +61,14 @@ class BC:
         Raises:
             ConfigError, DemoError, EnvError: Something does not fit; says what and what to do.
         """
-        demos = demos if isinstance(demos, Demos) else load_demos(demos)
+        known = None if env is None else spec_of_env(env)
+        demos = demos if isinstance(demos, Demos) else load_demos(demos, spec=known)
         if seed is not None:
             changes["seed"] = seed
         if isinstance(env, str):
             changes["env"] = env
         self.config = _changed(config or BCConfig(), changes)
-        self.spec = spec_of_env(env, demos)
+        self.spec = known or demos.spec
         self.log: list[Mapping[str, Any]] = []
         """Lines of metrics, each with its `step`."""
         self.cloning: Cloning | None = Cloning(
@@ -179,13 +180,22 @@ def evaluate(
     with _opened(env, max(1, min(slots, episodes))) as world:
         policy = agent.policy if isinstance(agent, BC) else agent
         if isinstance(policy, Policy):
-            if difference := policy.spec.difference(one(world.behaviors)):
-                raise ConfigError(
-                    f"the policy does not fit {world.env_id}: {difference} "
-                    "(here: the policy, there: the environment)"
-                )
+            check_fit(policy, world)
             policy = policy.actor(None if deterministic else seed)
         return play(world, as_actor(policy, world, seed), episodes, seed)
+
+
+def check_fit(policy: Policy, env: Env) -> None:
+    """Check that a policy can act in an environment.
+
+    Raises:
+        ConfigError: It sees or does something else; says what.
+    """
+    if difference := policy.spec.difference(one(env.behaviors)):
+        raise ConfigError(
+            f"the policy does not fit {env.env_id}: {difference} "
+            "(here: the policy, there: the environment)"
+        )
 
 
 @contextmanager
@@ -223,10 +233,8 @@ def as_actor(actor: Actor | str, env: Env, seed: int) -> Actor:
     raise ConfigError(f"actor '{actor}': expected scripted, random or an object with act()")
 
 
-def spec_of_env(env: Any, demos: Demos) -> Spec:
-    """What an environment sees and does; the demonstrations' own spec where there is none."""
-    if env is None:
-        return demos.spec
+def spec_of_env(env: Any) -> Spec:
+    """What an environment sees and does; a spec is its own."""
     if isinstance(env, Spec):
         return env
     world = as_env(env, 1)
