@@ -142,3 +142,14 @@ def test_unknown_total_counts():
 )
 def test_durations_for_people(seconds, words):
     assert duration(seconds) == words
+
+
+def test_a_slow_rate_keeps_its_figures_at_the_end(monkeypatch):
+    now = iter([0.0, 10.0, 20.0, 20.0])
+    stream = io.StringIO()
+    line = ProgressLine(5, stream=stream, unit="folds", clock=lambda: next(now))
+    line.see(0)
+    line.see(2)
+    line.see(5)
+    line.close()
+    assert "0.25/s  took 20 s" in stream.getvalue()

@@ -46,6 +46,16 @@ def test_nobody_to_compare_with_is_unsure():
     standing = standing_of({"deterministic": make_evaluation(200)})
     assert standing.level == "unsure"
     assert headline_of(standing)
+    assert "Nobody else played" in " ".join(standing.sentences)
+
+
+def test_what_was_demonstrated_counts_as_the_expert():
+    shown = {n: e for n, e in everybody(0).items() if n == "random"}
+    shown |= {"demonstrations": make_evaluation(264, 10, 20, seed=1)}
+    good = standing_of({"learned": make_evaluation(262, 10, seed=2), **shown})
+    assert good.level == "good"
+    assert "The demonstrations brought 26" in " ".join(good.sentences)
+    assert standing_of({"learned": make_evaluation(100, 10, seed=2), **shown}).level == "partial"
 
 
 def test_nobody_learned_means_no_standing():
@@ -70,6 +80,7 @@ def test_expert_no_better_than_chance_makes_no_share():
         ("expert", "expert"),
         ("Expert (heuristic)", "expert"),
         ("random", "random"),
+        ("demonstrations", "expert"),
         ("BC", "learned"),
     ],
 )

@@ -136,16 +136,19 @@ class ProgressLine:
             seconds = now - began
             whole = (self._step - first) / seconds if seconds > 0 else 0.0
             return (
-                f"{whole:,.0f}/s  took {duration(seconds)}"
+                f"{_speed(whole)}  took {duration(seconds)}"
                 if whole
                 else f"took {duration(seconds)}"
             )
         rate = self.rate
         if rate is None:
             return ""
-        speed = f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
         left = f"  {duration((self.total - self._step) / rate)} left" if self.total else ""
-        return speed + left
+        return _speed(rate) + left
+
+
+def _speed(rate: float) -> str:
+    return f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
 
 
 def duration(seconds: float) -> str:

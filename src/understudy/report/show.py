@@ -27,15 +27,17 @@ ENDS = {
 """How to say `End` of several episodes."""
 
 
-def words(demos: Demos, stream: TextIO | None = None) -> str:
+def words(demos: Demos, stream: TextIO | None = None, *, check: str | None = None) -> str:
     """What is in the demonstrations, in words that the stream can show.
 
     Args:
         demos: What to speak of.
         stream: Where the words will go, for its width and letters; None for standard output.
+        check: What a check of the pairing said; None if there was none.
     """
     to: TextIO = stream or sys.stdout
-    return said(describe(summarize(demos), width=width_of(to), unicode=can_say(to, BARS)), to)
+    summary = {**summarize(demos), "check": check}
+    return said(describe(summary, width=width_of(to), unicode=can_say(to, BARS)), to)
 
 
 def draw(demos: Demos, path: Path) -> None:
@@ -54,7 +56,7 @@ def describe(summary: Mapping[str, Any], *, width: int = 100, unicode: bool = Tr
     """A summary (see `summarize`) in words, several lines without control codes.
 
     Args:
-        summary: The facts.
+        summary: The facts, and maybe what a `check` of the pairing said.
         width: Columns to wrap at.
         unicode: Whether histograms may be drawn with block letters.
     """
@@ -90,6 +92,8 @@ def _where(s: Mapping[str, Any], unicode: bool) -> Iterator[tuple[str, str]]:
         how = s["alignment"].replace("_", " ")
         reason = f": {s['reason']}" if s["reason"] else ""
         yield "pairing", f"{how}{reason}"
+    if s.get("check"):
+        yield "check", s["check"]
 
 
 def _amounts(s: Mapping[str, Any], unicode: bool) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,8 @@ from understudy.run.evaluate import Evaluation
 
 EXPERT, RANDOM = "expert", "random"
 """Names of the two who set the scale."""
+DEMONSTRATIONS = "demonstrations"
+"""What the demonstrations brought when they were recorded: an expert that need not play again."""
 
 FEW_EPISODES = 10
 AS_GOOD = 0.9
@@ -23,13 +25,19 @@ def stand(evaluations: Mapping[str, Evaluation]) -> Verdict | None:
     - `none`: its interval reaches down into that of acting at random.
     - `partial`: between them; or above chance with no expert to compare with.
     - `unsure`: fewer than `FEW_EPISODES` episodes, or nobody to compare with.
+
+    Who demonstrates counts as the expert, if no expert plays.
     """
     learned = {n: e for n, e in evaluations.items() if role(n) == "learned" and len(e)}
     if not learned:
         return None
     name, best = max(learned.items(), key=lambda item: item[1].iqm)
     expert, chance = (_first(evaluations, who) for who in (EXPERT, RANDOM))
-    said = [_best(name, best), *_scale(best, expert, chance), *_between(learned)]
+    said = [
+        _best(name, best),
+        *_scale(best, expert, chance, _brings(evaluations)),
+        *_between(learned),
+    ]
     if len(best) < FEW_EPISODES:
         said.append(f"{len(best)} episodes are too few to be sure; evaluate 100.")
         return Verdict("unsure", tuple(said))
@@ -42,13 +50,15 @@ def headline_of(standing: Verdict) -> str:
         "good": "Does the task about as well as the demonstrator",
         "partial": "Does part of the task",
         "none": "No better than acting at random",
-        "unsure": "Too little was played to tell",
+        "unsure": "Too little is known to tell",
     }[standing.level]
 
 
 def role(name: str) -> str:
     """`expert`, `random` or `learned`, from the name that an evaluation was given."""
     first = name.strip().lower()
+    if first == DEMONSTRATIONS:
+        return EXPERT
     return next((r for r in (EXPERT, RANDOM) if first.startswith(r)), "learned")
 
 
@@ -90,10 +100,19 @@ def _best(name: str, best: Evaluation) -> str:
     )
 
 
-def _scale(best: Evaluation, expert: Evaluation | None, chance: Evaluation | None) -> list[str]:
+def _brings(evaluations: Mapping[str, Evaluation]) -> str:
+    first = next((n for n in evaluations if role(n) == EXPERT), EXPERT)
+    return "The demonstrations brought" if first == DEMONSTRATIONS else "The expert brings"
+
+
+def _scale(
+    best: Evaluation, expert: Evaluation | None, chance: Evaluation | None, brings: str
+) -> list[str]:
     said: list[str] = []
+    if expert is None and chance is None:
+        said.append("Nobody else played, so whether that is much is open.")
     if expert is not None:
-        said.append(f"The expert brings {number(expert.iqm)}.")
+        said.append(f"{brings} {number(expert.iqm)}.")
     if chance is not None:
         said.append(f"Acting at random brings {number(chance.iqm)}.")
         if _interval(best)[0] <= _interval(chance)[1]:

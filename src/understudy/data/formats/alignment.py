@@ -50,6 +50,16 @@ class InverseDynamics:
         """Whether the pairing that is used is the best one; None if the data cannot say."""
         return None if self.best is None else self.best == 0
 
+    def to_json(self) -> dict[str, Any]:
+        """The same as JSON values; `scores` by distance in words, such as `+1`."""
+        return {
+            "scores": {f"{shift:+d}": score for shift, score in self.scores.items()},
+            "measure": self.measure,
+            "best": self.best,
+            "agrees": self.agrees,
+            "says": self.describe(),
+        }
+
     def describe(self) -> str:
         """One line for people."""
         if not self.scores:
