@@ -273,6 +273,21 @@ class TinyEnv:
             fresh=step == 0,
         )
 
+    @property
+    def moments(self) -> Mapping[str, Moment]:
+        """What the slots said last."""
+        return self._moments()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where every life is."""
+        lives = {name: [list(life) for life in lives] for name, lives in self._lives.items()}
+        return {"seed": self._seed, "time": self._time, "lives": lives}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Be there."""
+        self._seed, self._time = state["seed"], state["time"]
+        self._lives = {name: [list(x) for x in lives] for name, lives in state["lives"].items()}
+
     def seeds(self, behavior: str) -> list[int | None]:
         """`seed * 1000 + slot * 100 + episode`."""
         lives = self._lives[behavior]

@@ -77,6 +77,27 @@ class Env(Protocol):
         """A picture `[H, W, 3]` of slot 0, None if it has none."""
         ...
 
+    @property
+    def moments(self) -> Mapping[str, Moment]:
+        """What the slots said last."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Enough to come to the same place again.
+
+        Raises:
+            EnvError: This environment cannot say.
+        """
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go to that place.
+
+        Raises:
+            EnvError: It cannot be reached.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of windows, processes and files."""
         ...

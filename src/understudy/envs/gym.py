@@ -16,6 +16,7 @@ from understudy.data.episode import Tree
 from understudy.data.obs_codec import ObsCodec
 from understudy.data.spaces import spec_of
 from understudy.data.spec import Field
+from understudy.envs.diary import Diary
 from understudy.envs.env import Moment
 from understudy.envs.gym_make import make_envs, name_of, versions_of
 from understudy.errors import EnvError
@@ -107,6 +108,7 @@ class GymEnv:
         self._seeds: list[int | None] = [None] * slots
         self._blocks: list[list[int]] = [[]] * slots
         self._seed, self._time, self._any_fresh = 0, 0, False
+        self._diary = Diary(slots)
         moment = Moment(
             slots=np.arange(slots),
             obs=self._rows,
@@ -168,6 +170,65 @@ class GymEnv:
         self._check()
         return self._moments
 
+    @property
+    def moments(self) -> Mapping[str, Moment]:
+        """What the slots said last."""
+        return self._moments
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where every slot is: its seeds, what it did in its present episode, and what it says.
+
+        The simulator's own state is not in it; see `load_state_dict`.
+        """
+        return {
+            "seed": self._seed,
+            "time": self._time,
+            "episodes": list(self._episodes),
+            "began": list(self._began),
+            "over": list(self._over),
+            "done": self._diary.state_dict(),
+            "rows": {name: x.copy() for name, x in self._rows.items()},
+            "reward": self._reward.copy(),
+            "ends": np.stack([self._terminated, self._truncated, self._fresh]),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Bring every slot to where it was, by living its present episode again.
+
+        Raises:
+            EnvError: It came to another place: the environment is not determined by its seed and
+                what is done in it.
+        """
+        self._seed, self._time = int(state["seed"]), int(state["time"])
+        for slot in range(len(self._envs)):
+            self._episodes[slot] = int(state["episodes"][slot]) - 1
+            self._live_again(slot, state)
+        self._diary.load_state_dict(state["done"])
+        self._began = [int(t) for t in state["began"]]
+        self._over = [bool(x) for x in state["over"]]
+        self._reward[:] = state["reward"]
+        self._terminated[:], self._truncated[:], self._fresh[:] = state["ends"]
+        self._any_fresh = bool(self._fresh.any())
+
+    def _live_again(self, slot: int, state: dict[str, Any]) -> None:
+        try:
+            self._seed_of(slot, self._episodes[slot] // _SEEDS * _SEEDS)
+            self._begin(slot)
+            done = state["done"][str(slot)]
+            if done is not None:
+                action = Action(done["continuous"], done["discrete"])
+                for value in self._actions.decode_many(action):
+                    self._write(self._envs[slot].step(value)[0], self._rows, slot)
+        except Exception as error:
+            raise self._blame(slot, error) from error
+        for name, x in self._rows.items():
+            if not np.array_equal(x[slot], state["rows"][name][slot]):
+                raise EnvError(
+                    f"{self.env_id}, slot {slot}: living the episode again from its seed led to "
+                    f"another '{name}'; this environment is not determined by its seed and "
+                    "actions, so a run in it cannot be resumed exactly"
+                )
+
     def seeds(self, behavior: str) -> list[int | None]:
         """`[slots]` the seed of every slot's present episode, None before the first."""
         return list(self._seeds)
@@ -196,8 +257,10 @@ class GymEnv:
                 env.close()
 
     def _values(self, actions: Mapping[str, Action]) -> list[Any]:
+        """What every environment is asked to do, in its own words; noted in the diary."""
         try:
-            values = self._actions.decode_many(self._actions.fit(actions[BEHAVIOR]))
+            fitted = self._actions.fit(actions[BEHAVIOR])
+            values = self._actions.decode_many(fitted)
         except KeyError:
             raise EnvError(
                 f"{self.env_id}: no actions of behavior '{BEHAVIOR}', found {[*actions]}"
@@ -206,6 +269,7 @@ class GymEnv:
             raise EnvError(f"{self.env_id}: {error}") from None
         if len(values) != len(self._envs):
             raise EnvError(f"{self.env_id}: {len(values)} actions for {len(self._envs)} slots")
+        self._diary.note(fitted)
         return values
 
     def _begin(self, slot: int) -> None:
@@ -219,6 +283,7 @@ class GymEnv:
         self._fresh[slot] = self._any_fresh = True
         self._seeds[slot] = seed
         self._episodes[slot] += 1
+        self._diary.begin(slot)
 
     def _seed_of(self, slot: int, episode: int) -> int:
         block, place = divmod(episode, _SEEDS)

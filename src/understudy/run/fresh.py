@@ -9,7 +9,7 @@ import numpy as np
 
 from understudy.data.batch import Batch
 from understudy.data.episode import Tree
-from understudy.envs.env import Env
+from understudy.envs.env import Env, Moment
 from understudy.nets.acting import ModelActor
 from understudy.nets.model import Model, start_state
 from understudy.run.rollouts import Cast, only_behavior
@@ -39,11 +39,12 @@ class Fresh:
         self.behavior = only_behavior(env)
         slots = env.slots[self.behavior]
         self.store = Store(env.behaviors[self.behavior], rows, slots)
-        self.actor = ModelActor(model, rng)
-        self.cast = Cast(env, {self.behavior: self.actor})
+        self.rng = rng
+        self.cast = Cast(env, {self.behavior: ModelActor(model, rng)})
         self.state: Tree = start_state(model, slots)
         self.returns: list[float] = []
         self._sums = np.zeros(slots)
+        self._batch: Batch | None = None
         self._moments = env.reset(seed)
         self.store.see(self._moments[self.behavior])
 
@@ -53,6 +54,7 @@ class Fresh:
         Returns:
             How many actions were taken.
         """
+        self._turn_over()
         store, name = self.store, self.behavior
         self.returns = []
         while not store.full:
@@ -61,25 +63,53 @@ class Fresh:
                 store.do(self._moments[name].slots, actions[name])
             self._moments = self.env.step(actions)
             if name in self._moments:
-                moment = self._moments[name]
-                store.see(moment)
-                self._sums[moment.slots] += moment.reward
-                over = moment.slots[moment.ended]
-                self.returns += self._sums[over].tolist()
-                self._sums[over] = 0
+                self._hear(self._moments[name])
         return int(store.acted.sum())
 
+    def _hear(self, moment: Moment) -> None:
+        self.store.see(moment)
+        self._sums[moment.slots] += moment.reward
+        if moment.ended.any():
+            over = moment.slots[moment.ended]
+            self.returns += self._sums[over].tolist()
+            self._sums[over] = 0
+
     def batches(self) -> Iterator[Batch]:
-        """The rollout, and then room for the next; the learner leaves the memory after it."""
-        batch = self.store.batch(self.model, self.state)
-        yield batch
-        self.state = batch.extra.get("state_after", {})
-        self.store.roll()
+        """The rollout; the learner leaves in `extra["state_after"]` the memory at its end."""
+        self._batch = self.store.batch(self.model, self.state)
+        yield self._batch
+
+    def _turn_over(self) -> None:
+        """Make room for the next rollout, if the last one has been handed over."""
+        if self._batch is not None:
+            self.state = self._batch.extra.get("state_after", self.state)
+            self.store.roll()
+            self._batch = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Not yet: the environment's own state is not kept.
+        """See `Source`; of the environment what it needs to get there again."""
+        self._turn_over()
+        return {
+            "env": self.env.state_dict(),
+            "store": self.store.state_dict(),
+            "cast": self.cast.state_dict(),
+            "state": {name: np.array(x) for name, x in self.state.items()},
+            "rng": self.rng.bit_generator.state,
+            "sums": self._sums.copy(),
+            "returns": list(self.returns),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `Source`.
 
         Raises:
-            NotImplementedError: Always.
+            EnvError: The environment does not come to the same place.
         """
-        raise NotImplementedError("a run that acts cannot be resumed exactly yet")
+        self.env.load_state_dict(state["env"])
+        self._moments = self.env.moments
+        self.store.load_state_dict(state["store"])
+        self.cast.load_state_dict(state["cast"])
+        self.state = {name: np.array(x) for name, x in state["state"].items()}
+        self.rng.bit_generator.state = state["rng"]
+        self._sums[:] = state["sums"]
+        self.returns = list(state["returns"])

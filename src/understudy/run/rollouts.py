@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,19 @@ class Cast:
             memory[key][moment.slots] = s
         self.proposed[name] = self.actors[name].proposed
         return action
+
+    def state_dict(self) -> dict[str, Any]:
+        """The memory of every slot, by behavior."""
+        return {
+            name: {key: np.array(s) for key, s in state.items()}
+            for name, state in self._states.items()
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over the memory of every slot."""
+        for name, memory in self._states.items():
+            for key, s in memory.items():
+                s[:] = state[name][key]
 
 
 def turns(env: Env, actors: Mapping[str, Actor], seed: int | None) -> Iterator[Turn]:

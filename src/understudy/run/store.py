@@ -22,6 +22,8 @@ from understudy.envs.env import Moment
 from understudy.nets.flat import F32
 from understudy.nets.model import Model
 
+_ARRAYS = ("reward", "terminated", "truncated", "acted", "fresh", "at")
+
 
 class Store:
     """`T` rows to act on and one more to look at, for `N` slots.
@@ -83,7 +85,7 @@ class Store:
         self._over[moment.slots] = moment.ended
 
     def do(self, slots: NDArray[np.int64], action: Action) -> None:
-        """Note what these slots do on their newest row; on an episode's last row it counts for nothing.
+        """Note what these slots do on their newest row; on an episode's last row it is ignored.
 
         Args:
             slots: `[n]` those of the last moment.
@@ -130,3 +132,24 @@ class Store:
             terminated=self.terminated[past].copy(),
             shown=np.zeros(self.slots, F32),
         )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Every row."""
+        return {
+            "obs": {name: x.copy() for name, x in self.obs.items()},
+            "action": {name: x.copy() for name, x in self.action._asdict().items()},
+            **{name: getattr(self, name).copy() for name in _ARRAYS},
+            "over": self._over.copy(),
+            "row": self._row,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over every row."""
+        for name, x in self.obs.items():
+            x[:] = state["obs"][name]
+        for name, x in self.action._asdict().items():
+            x[:] = state["action"][name]
+        for name in _ARRAYS:
+            getattr(self, name)[:] = state[name]
+        self._over[:] = state["over"]
+        self._row = None if state["row"] is None else int(state["row"])
