@@ -361,7 +361,7 @@ def test_a_closed_file_is_read_without_write_access(tmp_path: Path) -> None:
 
 def test_a_file_that_is_being_recorded_says_so(tmp_path: Path) -> None:
     with DemoWriter(tmp_path / "a", SMALL, OURS):
-        with pytest.raises(DemoError, match="another process is recording into it"):
+        with pytest.raises(DemoError, match="is recording into it; wait until it has ended"):
             read_demos(tmp_path / "a")
         with pytest.raises(DemoError, match="another process is recording into it"):
             DemoWriter(tmp_path / "a", SMALL, OURS, append=True)

@@ -73,9 +73,10 @@ SECONDS = 60.0
 """Longest that one question to a file may take."""
 RESTORE = "restore it from a copy or record again"
 
+BUSY = "another process is recording into it"
 KNOWN = {
-    sqlite3.SQLITE_BUSY: "another process is recording into it",
-    sqlite3.SQLITE_LOCKED: "another process is recording into it",
+    sqlite3.SQLITE_BUSY: BUSY,
+    sqlite3.SQLITE_LOCKED: BUSY,
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_INTERRUPT: f"it took longer than {SECONDS:.0f} seconds",
     sqlite3.SQLITE_TOOBIG: "something in it is too large",
@@ -120,7 +121,8 @@ class one_line:  # noqa: N801 - it reads as a verb where it is used
             return
         reason = _reason(error)
         if reason is not None:
-            raise DemoError(f"{self.path}: {self.what}: {reason}; {self.then}") from None
+            then = "wait until it has ended" if reason == BUSY else self.then
+            raise DemoError(f"{self.path}: {self.what}: {reason}; {then}") from None
 
 
 def create(path: Path, fill: Callable[[Database], None]) -> None:
