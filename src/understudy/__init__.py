@@ -11,13 +11,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from understudy.data.arrays import from_arrays
     from understudy.data.demos import Demos
     from understudy.data.formats.door import load_demos
+    from understudy.data.formats.native import write_demos
     from understudy.data.spec import Spec
     from understudy.presets import BC, evaluate, record
     from understudy.run.policy import Policy
 
-__all__ = ["BC", "Demos", "Policy", "Spec", "evaluate", "load_demos", "record"]
+__all__ = [
+    "BC",
+    "Demos",
+    "Policy",
+    "Spec",
+    "evaluate",
+    "from_arrays",
+    "load_demos",
+    "record",
+    "write_demos",
+]
 
 _HOMES = {
     "BC": "understudy.presets",
@@ -25,8 +37,10 @@ _HOMES = {
     "Policy": "understudy.run.policy",
     "Spec": "understudy.data.spec",
     "evaluate": "understudy.presets",
+    "from_arrays": "understudy.data.arrays",
     "load_demos": "understudy.data.formats.door",
     "record": "understudy.presets",
+    "write_demos": "understudy.data.formats.native",
 }
 
 
