@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 SETUP := python3 tools/setup.py
 
-.PHONY: check setup format lint type test slow docs build constraints clean
+.PHONY: check setup format lint type test slow docs pictures build constraints clean
 
 check:
 	./check
@@ -30,6 +30,10 @@ slow:
 docs: setup
 	rm -rf docs/api
 	$(PYTHON) -m sphinx -W --keep-going -q -b html docs build/docs
+
+# The pictures of the documentation, and the figures beside them: about five minutes.
+pictures: setup
+	$(PYTHON) tools/make_pictures.py
 
 build: setup
 	rm -rf build/wheel && $(PYTHON) -m pip wheel --quiet --no-deps -w build/wheel .

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -26,10 +25,6 @@ extensions = [
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 templates_path = ["_templates"]
 exclude_patterns = ["_templates"]
-# The index may name pages that are still to be written; Sphinx 9 cannot suppress that by its kind.
-logging.getLogger("sphinx.sphinx.directives.other").addFilter(
-    lambda record: "toctree glob pattern" not in str(record.msg)
-)
 # Names such as `type` are also fields of classes; which one a signature means is only a link.
 suppress_warnings = ["ref.python"]
 
@@ -45,6 +40,7 @@ napoleon_use_ivar = True
 napoleon_use_rtype = False
 
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+# A name is described where it is written, not again where a room hands it on.
+autodoc_default_options = {"members": True, "show-inheritance": True, "ignore-module-all": True}
 add_module_names = False
 python_use_unqualified_type_names = True
