@@ -1,0 +1,79 @@
+"""The policy's and the temperatures' losses of soft actor-critic.
+
+Haarnoja et al. (2018), "Soft Actor-Critic Algorithms and Applications", arXiv:1812.05905.
+"""
+
+from __future__ import annotations
+
+from understudy.ops.arrays import Array, module_of
+from understudy.ops.cost import Cost, Out
+from understudy.ops.soft_product import Plan
+
+
+def first_rows(out: Out, count: int) -> Out:
+    """The first `count` rows of an output `[L, ...]`; its way back gives the others nothing."""
+    xp = module_of(out.array)
+
+    def padded(gradient: Array) -> Array:
+        return xp.concatenate([gradient, xp.zeros_like(out.array[count:])], 0)
+
+    return out.through(out.array[:count], padded)
+
+
+def soft_policy(
+    head: Out,
+    plan: Plan,
+    q: Out,
+    judges: Array,
+    strength: Array,
+    alpha: Array,
+    share: Array,
+) -> Cost:
+    """The price of information less what the least critic says of the plan (eq. 7).
+
+    Its gradient comes back through the critics' input, the critics held fixed. Where several
+    critics say the least, they share it.
+
+    Args:
+        head: `[..., width]`.
+        plan: What the policy would do, drawn from this head.
+        q: `[N, ..., S, K]` what all critics say of it.
+        judges: Numbers of the critics that are asked.
+        strength: `[S]` how much every signal counts.
+        alpha: `[P]` what a nat of information costs.
+        share: `[...]` every row's weight, summing to one.
+    """
+    xp = module_of(q.array)
+    asked = q.array[judges]
+    least = xp.amin(asked, 0)
+    worst = asked == least
+    gain = (least * strength[:, None]).sum(-2)  # [..., K]
+    wanted = (-share[..., None] * plan.pick)[..., None, :] * strength[:, None]  # [..., S, K]
+    gradient = xp.zeros_like(q.array)
+    gradient[judges] = worst * (wanted / worst.sum(0))
+    seed = plan.pull(q.back(gradient), -share[..., None] * gain, share[..., None] * alpha)
+
+    def value() -> float:
+        price = (plan.information * alpha).sum(-1)
+        return float((share * (price - (plan.pick * gain).sum(-1))).sum())
+
+    return Cost(value, [(head, seed)])
+
+
+def temperature(log_alpha: Out, information: Array, target: Array, share: Array) -> Cost:
+    """Raises the price of a part's information while its entropy is below its target (eq. 18).
+
+    Note:
+        The loss is linear in the logarithm of the price, not in the price: a price near 0 comes
+        back as fast as another. Stable-Baselines3 and the authors' code do so too.
+
+    Args:
+        log_alpha: `[P]`.
+        information: `[..., P]`, see `Plan`.
+        target: `[P]` entropy that is asked, in nats.
+        share: `[...]` every row's weight, summing to one.
+    """
+    parts = information.shape[-1]
+    excess = -(information + target)  # of entropy
+    gap = (share[..., None] * excess).reshape(-1, parts).sum(0)
+    return Cost(lambda: float((log_alpha.array * gap).sum()), [(log_alpha, gap)])
