@@ -1,0 +1,187 @@
+"""Critics of actions: what doing something is worth, said by several networks and a slow copy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol
+
+import numpy as np
+from annotated_types import Ge, Gt
+
+from understudy.data.episode import Tree
+from understudy.nets.dense import Activation
+from understudy.nets.ensemble import Ensemble
+from understudy.nets.flat import F32, Flat, Vector
+from understudy.nets.model import DenseModel, Model
+from understudy.ops.arrays import Array
+from understudy.ops.cost import Out
+from understudy.ops.soft_product import SoftProduct
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CriticConfig:
+    """What critics look like; what they see comes from the policy that they judge."""
+
+    hidden: tuple[Annotated[int, Gt(0)], ...] = (256, 256)
+    """Widths of the hidden layers."""
+    activation: Activation = "relu"
+    """Between layers: `relu` or `tanh`."""
+    num_critics: Annotated[int, Ge(1)] = 2
+    """How many of them."""
+    layer_norm: bool = False
+    """Whether hidden layers are normalized: keeps values in bounds where demonstrations are mixed
+    in or many updates follow one step (Ball et al., 2023, arXiv:2302.02948); costs a third more
+    time or two."""
+
+
+class Critics(Protocol):
+    """What actions are worth to every reward signal.
+
+    Attributes:
+        num_critics: `N`.
+        flat: The parameters that learn.
+    """
+
+    num_critics: int
+    flat: Flat
+
+    def __call__(self, obs: Tree, action: Array) -> Out:
+        """What every critic says of every signal and choice.
+
+        Args:
+            obs: Named arrays `[L, B, ...]`.
+            action: `[L, B, C]` continuous numbers, as codes.
+
+        Returns:
+            `[N, L, B, S, K]`; its way back to the input ends at the action.
+        """
+        ...
+
+    def slow(self, obs: Tree, action: Array) -> Array:
+        """The same of the slow copy, as numbers only."""
+        ...
+
+    def follow(self, tau: float) -> None:
+        """Move the slow copy by a share of its distance."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Parameters of both."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over parameters of both."""
+        ...
+
+
+def make_critics(
+    model: Model, config: CriticConfig, rng: np.random.Generator, num_signals: int
+) -> Critics:
+    """Critics of what a policy does.
+
+    Args:
+        model: The policy; its distribution is a `SoftProduct`.
+        config: See `CriticConfig`.
+        rng: Draws weights.
+        num_signals: `S`.
+
+    Raises:
+        ValueError: The policy sees images or entities, remembers, or is not a soft one.
+    """
+    if not isinstance(model, DenseModel):
+        raise ValueError(
+            "critics of actions see vectors and remember nothing so far, but this policy sees "
+            f"{', '.join(sorted({o.kind for o in model.spec.obs.values()}))}"
+            f"{' and remembers' if model.memory else ''}; learn on-policy, or leave those out"
+        )
+    return DenseCritics(model, config, rng, num_signals)
+
+
+class DenseCritics:
+    """Dense networks, numpy throughout. See `Critics`.
+
+    Observations are normalized as the policy does it, by the same object.
+    """
+
+    def __init__(
+        self, model: DenseModel, config: CriticConfig, rng: np.random.Generator, num_signals: int
+    ) -> None:
+        """Args: see `make_critics`.
+
+        Raises:
+            ValueError: The policy's distribution is not a `SoftProduct`.
+        """
+        dist = model.dist
+        if not isinstance(dist, SoftProduct):
+            raise ValueError(
+                f"expected a policy over a SoftProduct, found {type(dist).__name__}: make the "
+                "model with `SoftProduct(spec.action)`"
+            )
+        obs = model.spec.obs
+        self._names = [n for n, o in obs.items() if o.kind == "vector" and o.size]
+        width = sum(obs[n].size for n in self._names)
+        self.num_critics, self._normalizer = config.num_critics, model.normalizer
+        self._said = num_signals, dist.num_columns
+        # Where nothing is seen and nothing is continuous, a zero is seen: layers need a column.
+        self._width = width or 1
+        sizes = (self._width + dist.num_continuous, *config.hidden, num_signals * dist.num_columns)
+        self._nets: list[Ensemble] = []
+        flats: list[Flat] = []
+        for _ in range(2):
+            flats.append(Flat(Ensemble.count(sizes, config.num_critics, config.layer_norm)))
+            net = Ensemble(
+                sizes,
+                config.num_critics,
+                flats[-1],
+                rng,
+                name="critic",
+                activation=config.activation,
+                layer_norm=config.layer_norm,
+            )
+            self._nets.append(net)
+        self.flat, self._slow_flat = flats
+        self._slow_flat.value[:] = self.flat.value
+        self._spare = np.empty_like(self.flat.value)
+
+    def _inputs(self, obs: Tree, action: Array) -> Vector:
+        lead, end = action.shape[:-1], self._width
+        x = np.zeros((*lead, end + action.shape[-1]), F32)
+        at = 0
+        for name in self._names:
+            seen = obs[name].reshape(*lead, -1)
+            x[..., at : at + seen.shape[-1]] = seen
+            at += seen.shape[-1]
+        if self._normalizer is not None:
+            self._normalizer(x[..., :end])
+        x[..., end:] = action
+        return x
+
+    def __call__(self, obs: Tree, action: Array) -> Out:
+        """See `Critics`."""
+        out = self._nets[0](self._inputs(obs, action))
+        shape, start = out.array.shape, self._width
+        return Out(
+            out.array.reshape(*shape[:-1], *self._said),
+            lambda g: out.pull(g.reshape(shape)),
+            lambda g: out.back(g.reshape(shape))[..., start:],
+        )
+
+    def slow(self, obs: Tree, action: Array) -> Array:
+        """See `Critics`."""
+        said = self._nets[1](self._inputs(obs, action)).array
+        return said.reshape(*said.shape[:-1], *self._said)
+
+    def follow(self, tau: float) -> None:
+        """See `Critics`."""
+        np.subtract(self.flat.value, self._slow_flat.value, out=self._spare)
+        self._spare *= F32(tau)
+        self._slow_flat.value += self._spare
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Critics`."""
+        return {"fast": self.flat.state_dict(), "slow": self._slow_flat.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `Critics`."""
+        self.flat.load_state_dict(state["fast"])
+        self._slow_flat.load_state_dict(state["slow"])
