@@ -52,12 +52,9 @@ class Flat:
         buffer = self.value if values is None else values
         return {name: buffer[place].reshape(shape) for name, (place, shape) in self.names.items()}
 
-    def matrices(self) -> Vector:
-        """`[P]` float32: 1 for the entries of parameters with two axes or more, 0 for others."""
-        out = np.zeros_like(self.value)
-        for place, shape in self.names.values():
-            out[place] = len(shape) > 1
-        return out
+    def matrices(self) -> list[Vector]:
+        """The values of parameters with two axes or more, as views."""
+        return [x for x in self.named().values() if x.ndim > 1]
 
     def state_dict(self) -> dict[str, Any]:
         """A copy of every parameter by name."""
@@ -83,9 +80,20 @@ class Adam:
     """Adam over one buffer (Kingma and Ba, 2015, algorithm 1, arXiv:1412.6980).
 
     With weight decay it is AdamW (Loshchilov and Hutter, 2019, algorithm 2, arXiv:1711.05101).
+
+    Attributes:
+        mean: `[P]` the running mean of the gradient, divided by `1 - BETA1`.
+        square: `[P]` the running mean of its square, divided by `1 - BETA2`.
+        num_steps: How many so far.
+
+    Note:
+        Kept like this both are discounted sums, and what they lack is one factor of the step with
+        the corrections of the start: two passes over the parameters less.
     """
 
     BETA1, BETA2 = 0.9, 0.999
+    # An array without axes is converted once, a number at every step.
+    _KEEP1, _KEEP2 = np.array(BETA1, F32), np.array(BETA2, F32)
 
     def __init__(
         self, flat: Flat, *, eps: float = 1e-8, max_norm: float | None = None, decay: float = 0.0
@@ -100,7 +108,7 @@ class Adam:
                 learned constants keep themselves: a log deviation of 0 is no simpler than another.
         """
         self.flat, self.eps, self.max_norm, self.decay = flat, eps, max_norm, decay
-        self._matrices = flat.matrices()
+        self._decaying = flat.matrices() if decay else []
         self.num_steps = 0
         self.mean, self.square, self._spare = (np.zeros_like(flat.value) for _ in range(3))
 
@@ -112,23 +120,19 @@ class Adam:
             norm = math.sqrt(float(np.dot(g, g)))
             if norm > self.max_norm:
                 g *= F32(self.max_norm / (norm + 1e-6))
-        if self.decay:
-            np.multiply(self.flat.value, self._matrices, out=t)
-            t *= F32(learning_rate * self.decay)
-            self.flat.value -= t
-        np.subtract(g, m, out=t)
-        t *= F32(1 - self.BETA1)
-        m += t
+        for weight in self._decaying:
+            weight *= F32(1 - learning_rate * self.decay)
+        m *= self._KEEP1
+        m += g
         np.multiply(g, g, out=t)
-        t *= F32(1 - self.BETA2)
-        v *= F32(self.BETA2)
+        v *= self._KEEP2
         v += t
-        # Both corrections of the start as one factor of the step, which spares a pass over t.
-        root = math.sqrt(1 - self.BETA2**self.num_steps)
+        mean = (1 - self.BETA1) / (1 - self.BETA1**self.num_steps)
+        root = math.sqrt((1 - self.BETA2) / (1 - self.BETA2**self.num_steps))
         np.sqrt(v, out=t)
-        t += F32(self.eps * root)
+        t += F32(self.eps / root)
         np.divide(m, t, out=t)
-        t *= F32(learning_rate * root / (1 - self.BETA1**self.num_steps))
+        t *= F32(learning_rate * mean / root)
         self.flat.value -= t
         g.fill(0)
 

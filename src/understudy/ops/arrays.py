@@ -16,9 +16,12 @@ Array = Any
 """A numpy array, or a torch tensor of the same shape."""
 
 
+_NUMPY = (np.ndarray, np.generic)
+
+
 def module_of(x: Array) -> ModuleType:
     """The module whose functions take this array: `numpy`, or `torch` (loaded if x is a tensor)."""
-    return np if isinstance(x, np.ndarray | np.generic) else sys.modules["torch"]
+    return np if isinstance(x, _NUMPY) else sys.modules["torch"]
 
 
 def columns(x: Array) -> Array:
