@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
+from understudy.commands.asked import add_settings, asked
 from understudy.commands.options import answer, answers
 
 
@@ -14,10 +14,10 @@ def add(verbs: Any) -> None:
     verb = verbs.add_parser(
         "config",
         help="print the settings that a run would use",
-        description="Print the settings that 'understudy learn' would use with the same words.",
+        description="Print the settings that 'understudy learn' would use with the same words; "
+        "written into a file, they are what its option -c reads.",
     )
-    verb.add_argument("words", nargs="*", metavar="NAME=VALUE", help="such as net.hidden=[64,64]")
-    verb.add_argument("-c", "--config", action="append", type=Path, default=[], metavar="FILE")
+    add_settings(verb)
     verb.add_argument("--list", action="store_true", help="every setting with its meaning")
     answers(verb)
     verb.set_defaults(run=run)
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     from understudy import settings
     from understudy.run.cloning import BCConfig
 
-    config = settings.read(BCConfig, files=args.config, overrides=args.words)
+    config = asked(args)
     if args.json:
         answer(settings.as_tree(config))
     elif args.list:

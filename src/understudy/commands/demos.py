@@ -19,6 +19,11 @@ def add(verbs: Any) -> None:
         "show", help="say what is in files", description="Say what is in demonstration files."
     )
     show.add_argument("files", nargs="+", type=Path, metavar="FILE", help="file or folder")
+    show.add_argument(
+        "--check",
+        action="store_true",
+        help="also try whether an ML-Agents file's observations explain the actions as paired",
+    )
     show.add_argument("--picture", type=Path, metavar="PNG", help="draw an overview, too")
     add_alignment(show)
     answers(show)
@@ -36,6 +41,7 @@ def add_alignment(verb: argparse.ArgumentParser) -> None:
 
 def show_files(args: argparse.Namespace) -> int:
     """Say what is in the files, in words or JSON, and draw it if asked."""
+    from understudy.data.formats.alignment import inverse_dynamics
     from understudy.data.formats.door import load_demos
     from understudy.data.summary import summarize
 
@@ -44,12 +50,16 @@ def show_files(args: argparse.Namespace) -> int:
         from understudy.report.show import draw
 
         draw(demos, args.picture)
+    # Other formats say themselves what was done when; and of a script, whose next action follows
+    # from what is seen next, the check would say that it was paired wrongly.
+    paired_by_us = args.check and demos.provenance.alignment
+    check = inverse_dynamics(demos) if paired_by_us else None
     if args.json:
-        answer(summarize(demos))
+        answer({**summarize(demos), "check": None if check is None else check.to_json()})
         return 0
     from understudy.report.show import words
 
-    print(words(demos))
+    print(words(demos, check=None if check is None else check.describe()))
     if args.picture:
         print(f"picture: {args.picture}")
     return 0

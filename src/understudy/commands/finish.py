@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from understudy.commands.options import say
+import numpy as np
+
+from understudy.commands.options import count, say
 from understudy.data.demos import Demos
+from understudy.data.episode import End
 from understudy.envs.gym import GymEnv
 from understudy.errors import EnvError
 from understudy.presets import EVALUATION_SEED, evaluate
 from understudy.report.film import film_episode
 from understudy.report.page import predictions, write_report
 from understudy.report.progress_line import ProgressLine
-from understudy.report.tables import evaluation_table, offline_table, print_table
+from understudy.report.standing import DEMONSTRATIONS
+from understudy.report.tables import offline_table, print_table
+from understudy.report.told import print_judged, print_played
 from understudy.report.verdict import judge
 from understudy.run.cloning import BCConfig, Cloning
 from understudy.run.evaluate import Evaluation
+from understudy.run.files import make_folders
 from understudy.run.folder import RunFolder
 from understudy.run.folds import cross_validate
 from understudy.run.held_out import HeldOutReport
@@ -61,9 +68,28 @@ def evaluate_all(
     }
     found = {}
     for name, (who, likeliest) in players.items():
-        say(args, f"playing {args.episodes} episodes: {name}")
+        say(args, f"playing {count(args.episodes, 'episode')}: {name}")
         found[name] = evaluate(who, env.env_id, episodes=args.episodes, deterministic=likeliest)
     return found
+
+
+def shown_in(
+    demos: Demos, env: GymEnv | None, evaluations: Mapping[str, Evaluation]
+) -> dict[str, Evaluation]:
+    """What the demonstrations themselves brought, to compare with, where it is known.
+
+    Returns:
+        By name; empty where nobody was evaluated, the demonstrations are of another environment,
+        or no episode with rewards was recorded to its end.
+    """
+    if env is None or not evaluations or demos.provenance.env_id != env.env_id:
+        return {}
+    over = np.array([e.end in (End.TERMINATED, End.TRUNCATED) for e in demos], bool)
+    returns = np.asarray(demos.returns, np.float64)
+    known = over & np.isfinite(returns)
+    if not known.any():
+        return {}
+    return {DEMONSTRATIONS: Evaluation(returns[known], np.asarray(demos.lengths)[known])}
 
 
 def report(
@@ -89,27 +115,33 @@ def report(
     )
     if args.quiet or args.json:
         return
+    if evaluations:
+        print()
+        print_played(evaluations)
     if outcome.held_out is not None:
         verdict = judge(outcome.held_out, evaluated=bool(evaluations))
+        print()
+        print_judged("On held-out demonstrations", verdict.headline, verdict)
+        print()
         print_table(offline_table(outcome.held_out))
-        print(f"{verdict.headline}.", *verdict.sentences, sep="\n  ")
-    if evaluations:
-        print_table(evaluation_table(evaluations))
-    print(f"report: {page}")
+    print(f"\nreport: {page}")
 
 
 def _film(folder: RunFolder, env: str | None) -> Path | None:
     """An episode of the policy; None where the environment has no pictures."""
     if env is None:
         return None
+    # Without a window there is nothing that SDL could complain of on the terminal.
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     try:
         stage = GymEnv(env, 1, render_mode="rgb_array")
     except EnvError:
         return None
-    actor = Policy.load(folder.policy).actor()
+    actor, fps = Policy.load(folder.policy).actor(), stage.render_fps or 30.0
+    make_folders(folder.report)
     with closing(stage):
         try:
-            return film_episode(stage, actor, folder.path / "film.webp", EVALUATION_SEED)
+            return film_episode(stage, actor, folder.report / "film.webp", EVALUATION_SEED, fps=fps)
         except EnvError:
             return None
 
@@ -117,8 +149,8 @@ def _film(folder: RunFolder, env: str | None) -> Path | None:
 def _facts(cloning: Cloning, demos: Demos, outcome: Outcome) -> dict[str, str]:
     config = cloning.config
     return {
-        "demonstrations": f"{', '.join(config.demos)} ({len(demos)} episodes, "
-        f"{demos.num_steps:,} steps)",
+        "demonstrations": f"{', '.join(config.demos)} ({count(len(demos), 'episode')}, "
+        f"{count(demos.num_steps, 'step')})",
         "pairing of actions": f"{demos.provenance.alignment}: {demos.provenance.reason}"
         if demos.provenance.alignment
         else "as recorded",

@@ -14,7 +14,15 @@ RESULTS = Path("results")
 
 def common(verb: argparse.ArgumentParser, *, seed: int | None = 0, run_id: bool = False) -> None:
     """Add `--seed`, `--results`, `--quiet`, `--json`, and `--run-id` where runs are made."""
-    verb.add_argument("--seed", type=whole, default=seed, help="of everything random")
+    shown = "" if seed is None else f" ({seed})"
+    verb.add_argument(
+        "--seed", type=whole, default=seed, metavar="N", help=f"of everything random{shown}"
+    )
+    results(verb, run_id=run_id)
+
+
+def results(verb: argparse.ArgumentParser, *, run_id: bool = False) -> None:
+    """Add `--results`, `--quiet`, `--json`, and `--run-id` where runs are made."""
     verb.add_argument(
         "--results", type=Path, default=RESULTS, metavar="DIR", help="where runs are (results)"
     )
@@ -60,6 +68,11 @@ def say(args: argparse.Namespace, *lines: str) -> None:
     """Tell a person, unless it was asked to be quiet or to answer a program."""
     if not (args.quiet or args.json):
         print(*lines, sep="\n", flush=True)
+
+
+def count(number: int, thing: str) -> str:
+    """Such as `1 episode` and `2,000 episodes`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def answer(value: Any) -> None:

@@ -7,7 +7,7 @@ import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from understudy.commands.options import answer, common, positive, say
+from understudy.commands.options import answer, common, count, positive, say
 
 if TYPE_CHECKING:
     from understudy.data.actor import Actor
@@ -27,9 +27,9 @@ def add(verbs: Any) -> None:
         dest="actor",
         default="scripted",
         metavar="ACTOR",
-        help="scripted (default), random, or the folder of a run",
+        help="scripted (default), random, or a run's folder or id",
     )
-    verb.add_argument("--episodes", type=positive, default=20, help="how many (20)")
+    verb.add_argument("--episodes", type=positive, default=20, metavar="N", help="how many (20)")
     verb.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="where to")
     verb.add_argument("--append", action="store_true", help="add to FILE, which must exist")
     verb.add_argument(
@@ -39,7 +39,9 @@ def add(verbs: Any) -> None:
         metavar="SHARE",
         help="disturb actions on the way; what was meant is recorded beside what was done",
     )
-    verb.add_argument("--slots", type=positive, default=1, help="environments side by side (1)")
+    verb.add_argument(
+        "--slots", type=positive, default=1, metavar="N", help="environments side by side (1)"
+    )
     common(verb)
     verb.set_defaults(run=run)
 
@@ -65,10 +67,15 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         answer({"file": str(args.output), **summary})
     returns = summary["returns"]
+    brought = (
+        f", return {returns['mean']:.1f} on average ({returns['min']:.1f} to {returns['max']:.1f})"
+        if returns
+        else ""
+    )
     say(
         args,
-        f"{args.output}: {summary['episodes']} episodes, {summary['steps']:,} steps, "
-        f"return {returns['mean']:.1f} on average ({returns['min']:.1f} to {returns['max']:.1f})",
+        f"{args.output}: {count(summary['episodes'], 'episode')}, "
+        f"{count(summary['steps'], 'step')}{brought}",
         f"look at them: understudy demos show {args.output}",
     )
     return 0
@@ -96,6 +103,10 @@ def record_to(
         noise: How much actions are disturbed on the way, see `NoisyActor`.
         append: Add to the file.
         quiet: Show no progress.
+
+    Raises:
+        DemoError: The file cannot be written, or exists, or with `append` does not.
+        KeyboardInterrupt: Somebody stopped it; says what has become of the recording.
     """
     from understudy.data.demos import Provenance
     from understudy.data.formats.recorder import DemoWriter
@@ -103,6 +114,7 @@ def record_to(
     from understudy.envs.env import one
     from understudy.presets import as_actor
     from understudy.report.progress_line import ProgressLine
+    from understudy.run.files import make_folders
     from understudy.run.record import record_episodes
 
     spec = one(env.behaviors)
@@ -113,8 +125,8 @@ def record_to(
     provenance = Provenance(
         format="understudy", env_id=env.env_id, versions=env.versions, actor=name
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    line = ProgressLine(episodes, quiet=quiet, label="record")
+    make_folders(path.parent)
+    line = ProgressLine(episodes, quiet=quiet, label="record", unit="episodes")
     done = itertools.count(1)
 
     def saw(length: int, return_: float) -> None:
@@ -123,6 +135,10 @@ def record_to(
     try:
         with DemoWriter(path, spec, provenance, append=append) as writer:
             record_episodes(env, actor, episodes, writer.begin, seed, saw)
+    except KeyboardInterrupt:
+        if not path.exists():
+            raise
+        raise KeyboardInterrupt(f"{path} keeps what was recorded; go on with --append") from None
     finally:
         line.close()
         env.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from understudy.commands.options import common, positive, say
+from understudy.commands.options import common, count, positive, say
 
 
 def add(verbs: Any) -> None:
@@ -19,7 +19,7 @@ def add(verbs: Any) -> None:
     verb.add_argument("env", nargs="?", default="LunarLander-v3", metavar="ENV")
     verb.add_argument("--demos", type=positive, default=20, metavar="N", help="to record (20)")
     verb.add_argument("--episodes", type=positive, default=100, help="to evaluate on (100)")
-    verb.add_argument("--steps", type=positive, help="updates")
+    verb.add_argument("--steps", type=positive, metavar="N", help="updates in all (4000)")
     common(verb, run_id=True)
     verb.set_defaults(run=run)
 
@@ -28,9 +28,8 @@ def run(args: argparse.Namespace) -> int:
     """Go the road."""
     from understudy import settings
     from understudy.commands.finish import WHO
-    from understudy.commands.learn import learn_and_report
+    from understudy.commands.learn import learn_and_report, prepare
     from understudy.commands.record import record_to
-    from understudy.data.formats.door import load_demos
     from understudy.envs.gym import GymEnv
     from understudy.presets import as_actor
     from understudy.run.cloning import BCConfig
@@ -38,13 +37,16 @@ def run(args: argparse.Namespace) -> int:
 
     env = GymEnv(args.env, 1)
     as_actor("scripted", env, args.seed)  # An error here comes before anything is written.
-    run_id = args.run_id or free_run_id(args.results, f"{env.env_id}-tour")
+    stem = f"{env.env_id}-tour"
+    run_id = free_run_id(args.results, stem) if args.run_id is None else args.run_id
     file = args.results / run_id / "demonstrations.demos"
     steps = [] if args.steps is None else [f"steps={args.steps}"]
     base: dict[str, Any] = {"env": args.env, "demos": [str(file)], "seed": args.seed}
     config = settings.read(BCConfig, base=base, overrides=steps)
     with RunFolder.create(args.results, run_id, settings.to_yaml(config), seed=args.seed) as folder:
-        say(args, f"recording {args.demos} episodes of a scripted expert in {args.env}")
+        say(
+            args,
+            f"recording {count(args.demos, 'demonstration')} of a scripted expert in {args.env}",
+        )
         record_to(env, file, "scripted", args.demos, seed=args.seed, quiet=args.quiet or args.json)
-        demos = load_demos(file)
-        return learn_and_report(args, folder, config, (demos, GymEnv(args.env, 1)), list(WHO))
+        return learn_and_report(args, folder, prepare(config), list(WHO))

@@ -117,6 +117,14 @@ class RunFolder:
         """The resolved settings with which the run was begun."""
         return (self.path / CONFIG).read_text(encoding="utf-8")
 
+    def put_config(self, config_yaml: str) -> None:
+        """Replace the settings, for a run that goes on to another number of steps.
+
+        Raises:
+            CheckpointError: It cannot be written.
+        """
+        files.write_whole(self.path / CONFIG, config_yaml.encode())
+
     @property
     def checkpoints(self) -> Path:
         """Where checkpoints are; see `run.checkpoint`."""
