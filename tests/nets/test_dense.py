@@ -132,3 +132,20 @@ def test_weights_start_orthogonal_and_biases_at_zero():
     assert np.linalg.norm(net.weights[1][0], 2) == pytest.approx(0.01, rel=1e-4)
     assert not any(b.any() for b, _ in net.biases)
     assert list(flat.names) == ["p.0.weight", "p.0.bias", "p.1.weight", "p.1.bias"]
+
+
+@pytest.mark.parametrize("lead", [(5,), (4, 3)], ids=str)
+@pytest.mark.parametrize("free", [0, 2])
+def test_the_first_rows_have_the_same_ways_back(lead, free):
+    net, flat, rng = made((3, 8, 2), "tanh", free)
+    x = rng.standard_normal((*lead, 3)).astype(F32)
+    first, alone = net(x).first(2), net(x[:2])
+    np.testing.assert_allclose(first.array, alone.array, rtol=1e-6)
+    gradient = rng.standard_normal(first.array.shape).astype(F32)
+    np.testing.assert_allclose(first.back(gradient), alone.back(gradient), rtol=1e-5)
+    alone.pull(gradient)
+    expected = flat.grad.copy()
+    flat.grad.fill(0)
+    first.pull(gradient)
+    np.testing.assert_allclose(flat.grad, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(net(x).first(2).first(1).array, first.array[:1])

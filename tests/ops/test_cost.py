@@ -143,3 +143,13 @@ def test_an_output_of_another_kind_has_a_torch_face():
     np.testing.assert_array_equal(pulled[0], [0, 2, 4])
     _, taped, _, _ = trunk()
     assert tensor_of(taped) is taped.tensor
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor], ids=["numpy", "torch"])
+def test_the_first_rows_pull_into_theirs_and_nothing_into_the_others(kind):
+    pulled = []
+    whole = Out(kind(np.arange(6.0).reshape(3, 2)), pulled.append)
+    first = whole.first(2)
+    assert np.asarray(first.array).tolist() == [[0, 1], [2, 3]]
+    first.pull(kind(np.ones((2, 2))))
+    assert np.asarray(pulled[0]).tolist() == [[1, 1], [1, 1], [0, 0]]

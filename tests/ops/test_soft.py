@@ -8,7 +8,7 @@ from understudy.data.spec import ActionSpec
 from understudy.nets.flat import Adam, Flat
 from understudy.nets.parameter import parameter
 from understudy.ops.cost import Out
-from understudy.ops.soft import first_rows, soft_policy, temperature
+from understudy.ops.soft import soft_policy, temperature
 from understudy.ops.soft_product import SoftProduct
 
 KINDS = pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor], ids=["numpy", "torch"])
@@ -118,13 +118,3 @@ def test_a_policy_that_likes_something_settles_at_its_target_entropy(action):
         if step >= 2000:
             entropy -= plan.information.mean((0, 1)) / 1000
     np.testing.assert_allclose(entropy, target, atol=0.05)
-
-
-@KINDS
-def test_the_first_rows_pull_into_theirs_and_nothing_into_the_others(kind):
-    pulled = []
-    out = Out(kind(np.arange(6.0).reshape(3, 2)), pulled.append)
-    first = first_rows(out, 2)
-    assert np.asarray(first.array).tolist() == [[0, 1], [2, 3]]
-    first.pull(kind(np.ones((2, 2))))
-    assert np.asarray(pulled[0]).tolist() == [[1, 1], [1, 1], [0, 0]]

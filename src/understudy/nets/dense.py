@@ -84,10 +84,18 @@ class Dense:
         else:
             y = np.dot(seen[-1], w)
         y += b
+        return self._out(y, seen, lead)
+
+    def _out(self, y: Vector, seen: list[Vector], lead: tuple[int, ...]) -> Out:
+        def first(count: int) -> Out:
+            rows = len(y) // lead[0] * count
+            return self._out(y[:rows], [h[:rows] for h in seen], (count, *lead[1:]))
+
         return Out(
-            y.reshape(*lead, len(b)),
+            y.reshape(*lead, y.shape[-1]),
             lambda g: self._pull(seen, g),
             lambda g: self._back(seen, g).reshape(*lead, -1),
+            first,
         )
 
     def _pull(self, seen: list[Vector], gradient: Vector) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from understudy.ops.arrays import Array
+from understudy.ops.arrays import Array, module_of
 
 Seed = tuple["Out", Array]
 """An output and the gradient of a loss there."""
@@ -22,18 +22,20 @@ class Out:
         array: `[..., P]` the output's numbers.
     """
 
-    __slots__ = ("_back", "_pull", "array")
+    __slots__ = ("_back", "_first", "_pull", "array")
 
     def __init__(
         self,
         array: Array,
         pull: Callable[[Array], None],
         back: Callable[[Array], Array] | None = None,
+        first: Callable[[int], Out] | None = None,
     ) -> None:
-        """Args: array: the numbers; pull, back: gradient at the output -> see the methods."""
+        """Args: array: the numbers; pull, back, first: see the methods."""
         self.array = array
         self._pull = pull
         self._back = back
+        self._first = first
 
     def pull(self, gradient: Array) -> None:
         """Add a gradient at this output into the gradients of the parameters behind it.
@@ -63,6 +65,15 @@ class Out:
             way: A gradient there -> the gradient here.
         """
         return _Derived(self, array, way)
+
+    def first(self, count: int) -> Out:
+        """The first `count` rows of an output `[L, ...]`, with the same ways back."""
+        if self._first is not None:
+            return self._first(count)
+        xp, rest = module_of(self.array), self.array[count:]
+        return self.through(
+            self.array[:count], lambda g: xp.concatenate([g, xp.zeros_like(rest)], 0)
+        )
 
     @classmethod
     def pull_all(cls, seeds: Sequence[Seed]) -> None:

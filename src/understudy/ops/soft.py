@@ -10,16 +10,6 @@ from understudy.ops.cost import Cost, Out
 from understudy.ops.soft_product import Plan
 
 
-def first_rows(out: Out, count: int) -> Out:
-    """The first `count` rows of an output `[L, ...]`; its way back gives the others nothing."""
-    xp = module_of(out.array)
-
-    def padded(gradient: Array) -> Array:
-        return xp.concatenate([gradient, xp.zeros_like(out.array[count:])], 0)
-
-    return out.through(out.array[:count], padded)
-
-
 def soft_policy(
     head: Out,
     plan: Plan,
