@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,17 @@ class Batch:
         acted = self.acted[: len(self.code)]
         return acted / acted.sum()
 
+    @property
+    def known(self) -> Batch:
+        """The rows of which is known what was done: without the one that is only looked at."""
+        count = len(self.code)
+        return replace(
+            self,
+            obs={name: x[:count] for name, x in self.obs.items()},
+            acted=self.acted[:count],
+            fresh=self.fresh[:count],
+        )
+
 
 def minibatches(
     rollout: Batch,
@@ -74,9 +85,7 @@ def minibatches(
     obs = {name: windows(x, length) for name, x in rollout.obs.items()}
     state = {name: windows(x, length)[0] for name, x in rollout.state.items()}
     extra = {name: windows(x, length) for name, x in rollout.extra.items()}
-    code, acted, fresh = (
-        windows(x, length) for x in (rollout.code, rollout.acted, rollout.fresh)
-    )
+    code, acted, fresh = (windows(x, length) for x in (rollout.code, rollout.acted, rollout.fresh))
     order = rng.permutation(np.flatnonzero(acted.any(0)))
     count = max(1, size // length)
     for start in range(0, len(order), count):

@@ -1,0 +1,163 @@
+"""Soft actor-critic (Haarnoja et al., 2018, arXiv:1812.05905) with one Q head per reward signal.
+
+A batch of remembered rows comes in: windows of L rows, and one more that is only looked at. The
+critics learn what doing what was done is worth; the policy learns to do what they like, as long as
+it stays as random as it is asked to be; a temperature for every part of the action sees to that; a
+slow copy of the critics follows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge, Gt, Le
+
+from understudy.data.batch import Batch
+from understudy.learners.learner import Lazy, Metrics
+from understudy.nets.critic import Critics
+from understudy.nets.flat import Adam, Flat
+from understudy.nets.model import Model
+from understudy.nets.parameter import parameter
+from understudy.ops.arrays import Array
+from understudy.ops.cost import Cost
+from understudy.ops.schedule import Shape, scheduled
+from understudy.ops.soft import soft_policy, temperature
+from understudy.ops.soft_product import Plan
+from understudy.ops.td import soft_value, td_error
+from understudy.rewards.signal import RewardSignal
+from understudy.terms.term import LossTerm
+
+_PARTS = "model", "critics", "heat", "policy_adam", "critic_adam", "heat_adam"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SACConfig:
+    """How policy, critics and temperatures move."""
+
+    learning_rate: Annotated[float, Gt(0)] = 3e-4
+    """Step size of Adam at the start, for all three."""
+    schedule: Shape = "constant"
+    """How the step size falls to 0 over the run."""
+    tau: Annotated[float, Gt(0), Le(1)] = 0.005
+    """How far the slow critics follow in one update."""
+    pessimism: Annotated[int, Ge(1)] = 2
+    """How many critics, drawn anew for every update, are asked; the least counts (Chen et al.,
+    2021, arXiv:2101.05982)."""
+    temperature: Annotated[float, Gt(0)] = 1.0
+    """What a nat of information costs at the start."""
+    entropy: float = -1.0
+    """Nats that every continuous number shall keep, in code units (uniform: log 2)."""
+    choice_entropy: Annotated[float, Ge(0), Le(1)] = 0.2
+    """Share of its largest entropy that every branch shall keep."""
+
+
+class SAC:
+    """Learns from remembered rows, many times. See `Learner`."""
+
+    def __init__(
+        self,
+        model: Model,
+        critics: Critics,
+        signals: Mapping[str, RewardSignal],
+        terms: Mapping[str, LossTerm],
+        config: SACConfig,
+        rng: np.random.Generator,
+    ) -> None:
+        """Put the learner together.
+
+        Args:
+            model: Who acts.
+            critics: What its actions are worth; they have a head for every signal.
+            signals: What it is rewarded for.
+            terms: Further losses of its policy, on the rows of every batch.
+            config: How it moves.
+            rng: Draws actions and critics; part of this object's state.
+
+        Raises:
+            ValueError: No signal counts, or more critics are asked than there are.
+        """
+        self.model, self.critics, self.signals, self.terms = model, critics, signals, terms
+        self.config, self.rng, self.dist = config, rng, critics.dist
+        self.discount = np.array([s.discount for s in signals.values()], np.float32)
+        self.strength = np.array([s.strength for s in signals.values()], np.float32)
+        if not self.strength.sum() > 0:
+            raise ValueError("no reward signal has a strength above 0: there is nothing to seek")
+        if config.pessimism > critics.num_critics:
+            raise ValueError(f"pessimism={config.pessimism} of {critics.num_critics} critics")
+        self.target = self.dist.target(config.entropy, config.choice_entropy)
+        self.heat = Flat(len(self.target))
+        self.log_alpha = parameter(self.heat, "log_temperature", len(self.target))
+        self.log_alpha.array[:] = np.log(config.temperature)
+        self.policy_adam, self.critic_adam = Adam(model.flat), Adam(critics.flat)
+        self.heat_adam = Adam(self.heat)
+
+    def update(self, batch: Batch, progress: float) -> Metrics:
+        """One step of the critics, the policy and the temperatures; the slow critics follow."""
+        model, dist, c, known, share = self.model, self.dist, self.config, batch.known, batch.share
+        learning_rate = scheduled(c.learning_rate, c.schedule, progress)
+        alpha = np.exp(self.log_alpha.array)
+        judges = self.rng.permutation(self.critics.num_critics)[: c.pessimism]
+
+        # One pass over all rows: the known ones are learned on, the later ones are aimed at.
+        head, _ = model.policy(batch.obs, batch.state, batch.fresh)
+        lead = *head.array.shape[:-1], dist.num_continuous
+        noise = self.rng.standard_normal(lead, np.float32)
+        here = head.first(len(batch.code))
+        now, after = dist.draw(here.array, noise[:-1]), dist.draw(head.array[1:], noise[1:])
+
+        critic_loss = self.critic_loss(batch, after, judges, alpha)
+        critic_loss.backward()
+        self.critic_adam.step(learning_rate)
+
+        said = self.critics(known.obs, now.action)
+        policy_loss = soft_policy(here, now, said, judges, self.strength, alpha, share)
+        loss = policy_loss
+        for term in self.terms.values():
+            loss += term.weight(progress) * term.loss(model, known)
+        loss.backward()
+        self.policy_adam.step(learning_rate)
+
+        temperature(self.log_alpha, now.information, self.target, share).backward()
+        self.heat_adam.step(learning_rate)
+        self.critics.follow(c.tau)
+
+        metrics: dict[str, Any] = {
+            "loss/critic": Lazy(lambda: critic_loss.value),
+            "loss/policy": Lazy(lambda: policy_loss.value),
+            "entropy": Lazy(lambda: -float((share * now.information.sum(-1)).sum())),
+            "temperature": Lazy(lambda: float(alpha.mean())),
+        }
+        for name, signal in self.signals.items():
+            metrics |= {f"{name}/{key}": value for key, value in signal.update(batch).items()}
+        return metrics
+
+    def critic_loss(self, batch: Batch, after: Plan, judges: Array, alpha: Array) -> Cost:
+        """Every critic at what was done, towards the reward now and the value then.
+
+        Rewards are judged when rows are drawn, not when they were lived: a signal that has learned
+        since then has changed its mind. A time limit ends no value; the end of the task does.
+        """
+        reward = np.stack([signal.reward(batch) for signal in self.signals.values()], -1)
+        later = {name: x[1:] for name, x in batch.obs.items()}
+        said = self.critics.slow(later, after.action)[judges]
+        value = soft_value(said, after, alpha, self.strength)
+        target = reward + self.discount * value * ~batch.terminated[..., None]
+        action, pick = self.dist.done(batch.code)
+        return td_error(self.critics(batch.known.obs, action), pick, target, batch.share)
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Learner`."""
+        signals = {name: signal.state_dict() for name, signal in self.signals.items()}
+        parts = {name: getattr(self, name).state_dict() for name in _PARTS}
+        return {**parts, "signals": signals, "rng": self.rng.bit_generator.state}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `Learner`."""
+        for name in _PARTS:
+            getattr(self, name).load_state_dict(state[name])
+        for name, signal in self.signals.items():
+            signal.load_state_dict(state["signals"][name])
+        self.rng.bit_generator.state = state["rng"]

@@ -1,0 +1,291 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from understudy.data.action import Action
+from understudy.data.batch import Batch
+from understudy.data.demos import Demos
+from understudy.learners.sac import SAC, SACConfig
+from understudy.nets.critic import CriticConfig, make_critics
+from understudy.nets.flat import F32
+from understudy.nets.model import NetConfig, make_model
+from understudy.ops.cost import Out
+from understudy.ops.soft_product import SoftProduct
+from understudy.rewards.extrinsic import Extrinsic, ExtrinsicConfig
+from understudy.run.replay import Mixed, Replay, replay_of
+from understudy.terms.clone import Clone, CloneConfig
+from understudy.terms.shown import Shown
+from worlds import toy_demos, toy_spec
+
+ACTIONS = ("continuous", "discrete", "multi-discrete", "hybrid", "masked")
+
+
+class Shifting:
+    """A signal whose mind changes with every update: it rewards what its count says."""
+
+    discount, strength = 0.5, 2.0
+
+    def __init__(self):
+        self.count = 0.0
+
+    def reward(self, batch: Batch):
+        return np.full_like(batch.acted[:-1], self.count)
+
+    def update(self, batch: Batch):
+        self.count += 1
+        return {"count": self.count}
+
+    def state_dict(self):
+        return {"count": self.count}
+
+    def load_state_dict(self, state):
+        self.count = state["count"]
+
+
+def made(action="hybrid", signals=1, terms=None, seed=0, critic=None, **config):
+    rng = np.random.default_rng(seed)
+    spec = toy_spec("vector", action)
+    model = make_model(spec, SoftProduct(spec.action), NetConfig(hidden=(8,)), rng)
+    rewarded = {"extrinsic": Extrinsic(ExtrinsicConfig()), "shifting": Shifting()}
+    chosen = dict(list(rewarded.items())[:signals])
+    critics = make_critics(model, critic or CriticConfig(hidden=(8,)), rng, signals)
+    return SAC(model, critics, chosen, terms or {}, SACConfig(**config), rng)
+
+
+def demos_of(action="hybrid", episodes=6) -> Demos:
+    return toy_demos("vector", action, episodes, 8, np.random.default_rng(7))
+
+
+def batches(action="hybrid", length=1, size=16, shown=0.25):
+    replay = replay_of(demos_of(action))
+    return Mixed(replay, replay, shown), np.random.default_rng(3), size, length
+
+
+def draw(sac: SAC, asked) -> Batch:
+    source, rng, size, length = asked
+    return source.sample(sac.model, rng, size, length)
+
+
+def weights(sac: SAC) -> list[np.ndarray]:
+    return [sac.model.flat.value, sac.critics.flat.value, sac.heat.value]
+
+
+@pytest.mark.parametrize("length", [1, 3])
+@pytest.mark.parametrize("clone", [None, "likelihood", "squared_error"])
+@pytest.mark.parametrize("signals", [1, 2])
+@pytest.mark.parametrize("action", ACTIONS)
+def test_every_combination_takes_finite_steps(action, signals, clone, length):
+    terms = {} if clone is None else {"clone": Shown(Clone(CloneConfig(loss=clone)))}
+    critic = CriticConfig(hidden=(8,), num_critics=3, layer_norm=True)
+    sac = made(action, signals, terms, critic=critic)
+    before = [x.copy() for x in weights(sac)]
+    asked = batches(action, length)
+    for _ in range(3):
+        metrics = sac.update(draw(sac, asked), 0.5)
+    assert all(np.isfinite(x).all() for x in weights(sac))
+    assert all((x != old).any() for x, old in zip(weights(sac), before, strict=True))
+    assert all(np.isfinite(float(x)) for x in metrics.values())
+    assert not any(flat.any() for flat in (sac.model.flat.grad, sac.critics.flat.grad))
+
+
+class Constant:
+    """Critics that say one number, their slow copies another; their gradients are kept."""
+
+    num_critics = 2
+
+    def __init__(self, sac: SAC, said: float, slow: float):
+        self.flat = sac.critics.flat
+        self.shape = len(sac.discount), sac.dist.num_columns
+        self.said, self.slowly, self.pulled = said, slow, []
+
+    def _all(self, action, number: float):
+        return np.full((2, *action.shape[:-1], *self.shape), number, F32)
+
+    def __call__(self, obs, action):
+        return Out(self._all(action, self.said), self.pulled.append, lambda g: 0 * action)
+
+    def slow(self, obs, action):
+        return self._all(action, self.slowly)
+
+    def follow(self, tau: float):
+        pass
+
+
+def test_values_flow_over_a_time_limit_and_stop_where_the_task_ends():
+    sac: Any = made("continuous", signals=2)
+    sac.critics = critics = Constant(sac, 0.0, 10.0)
+    batch = draw(sac, batches("continuous"))
+    batch.reward[:] = 1
+    batch.terminated[0, :8], batch.terminated[0, 8:] = True, False
+    batch.acted[:] = 1
+    batch.acted[1, 4:12] = 0  # on whichever row an episode ends, what was seen is seen
+    alpha = np.zeros(1, F32)
+    head, _ = sac.model.policy(batch.obs, batch.state, batch.fresh)
+    after = sac.dist.draw(head.array[1:], np.zeros((1, 16, 2), F32))
+    loss = sac.critic_loss(batch, after, np.array([1, 0]), alpha)
+    loss.backward()
+    # The gradient of half a squared error at 0 is minus its target, times the share.
+    target = -16 * critics.pulled[0][0, 0, :, :, 0]
+    np.testing.assert_allclose(target[:8], np.tile([1, 0], (8, 1)), rtol=1e-5)
+    np.testing.assert_allclose(target[8:], np.tile([1 + 9.9, 0 + 5.0], (8, 1)), rtol=1e-5)
+    np.testing.assert_array_equal(critics.pulled[0][0], critics.pulled[0][1])
+
+
+def test_rewards_are_judged_when_rows_are_drawn():
+    sac = made(signals=2)
+    asked, seen = batches(), []
+    for _ in range(3):
+        batch = draw(sac, asked)
+        seen.append(sac.signals["shifting"].reward(batch)[0, 0])
+        assert float(sac.update(batch, 0.0)["shifting/count"]) == len(seen)
+    assert seen == [0, 1, 2]
+
+
+def test_rows_on_which_nothing_was_done_change_nothing():
+    one, other = made(), made()
+    batch, changed = (draw(one, batches(length=4, size=40)) for _ in range(2))
+    idle = changed.acted[:-1] == 0
+    assert idle.any()
+    changed.code[idle] = 0.5
+    changed.reward[idle] = 99
+    one.update(batch, 0.0)
+    other.update(changed, 0.0)
+    for x, y in zip(weights(one), weights(other), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_only_the_critics_that_are_asked_teach_the_policy():
+    sac: Any = made(critic=CriticConfig(hidden=(8,), num_critics=4), pessimism=1)
+    seen = []
+    critics = sac.critics
+
+    class Watched:
+        num_critics, flat = 4, critics.flat
+        slow, follow = critics.slow, critics.follow
+
+        def __call__(self, obs, action):
+            out = critics(obs, action)
+
+            def back(g):
+                seen.append(np.flatnonzero(np.abs(g).sum((1, 2, 3, 4))).tolist())
+                return out.back(g)
+
+            return Out(out.array, out.pull, back)
+
+    sac.critics = Watched()
+    asked = batches()
+    for _ in range(12):
+        sac.update(draw(sac, asked), 0.0)
+    assert {len(x) for x in seen} == {1}
+    assert len({x[0] for x in seen}) > 1
+
+
+def test_a_term_sees_the_rows_that_are_known_and_its_weight_follows_progress():
+    seen = []
+
+    class Watching(Clone):
+        def loss(self, model, batch):
+            seen.append(batch)
+            return super().loss(model, batch)
+
+    term = Watching(CloneConfig(schedule="linear"))
+    with_term, without = made(terms={"clone": term}), made()
+    for sac in (with_term, without):
+        sac.update(draw(sac, batches(length=3)), 1.0)
+    assert seen[0].acted.shape == seen[0].fresh.shape == (3, 16)
+    assert seen[0].obs["vector"].shape == (3, 16, 4)
+    one, other = with_term.model.flat.value, without.model.flat.value
+    np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_going_on_from_a_state_is_going_on(action):
+    """Learner and replay, saved and loaded, go on to the last bit."""
+    demos = demos_of(action)
+
+    def start():
+        sac = made(action, signals=2, terms={"clone": Shown(Clone(CloneConfig()))})
+        return sac, Replay(demos.spec, len(demos.rows()), 1), np.random.default_rng(5)
+
+    def go(sac, replay, rng, count):
+        source = Mixed(replay, replay_of(demos), 0.25)
+        for _ in range(count):
+            sac.update(source.sample(sac.model, rng, 16, 2), 0.0)
+
+    straight, replay, rng = start()
+    replay.load_state_dict(replay_of(demos).state_dict())
+    go(straight, replay, rng, 4)
+    saved = straight.state_dict(), replay.state_dict(), rng.bit_generator.state
+    go(straight, replay, rng, 4)
+    resumed, other, again = start()
+    resumed.load_state_dict(saved[0])
+    other.load_state_dict(saved[1])
+    again.bit_generator.state = saved[2]
+    go(resumed, other, again, 4)
+    for x, y in zip(weights(straight), weights(resumed), strict=True):
+        np.testing.assert_array_equal(x, y)
+    ends = straight.state_dict(), resumed.state_dict()
+    assert ends[0]["rng"] == ends[1]["rng"]
+    for a, b in zip(*(end["critics"]["slow"].values() for end in ends), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def rewarded(action: str, rng: np.random.Generator, size: int, sac: SAC) -> Batch:
+    """One step that ends: what would be shown is right, everything is tried by chance."""
+    spec = toy_spec("vector", action)
+    rows = toy_demos("vector", action, size, 1, rng).rows()
+    right = rows.action.at(rows.acted)
+    branches = [rng.integers(0, k, size) for k in spec.action.branches]
+    tried = Action(
+        rng.uniform(-1, 1, right.continuous.shape).astype(F32) * sac.dist.scale,
+        np.stack(branches, -1) if branches else right.discrete,
+    )
+    reward = worth(tried, right)
+    return Batch(
+        obs={n: np.stack([x[rows.acted], x[~rows.acted]]) for n, x in rows.obs.items()},
+        code=sac.dist.encode(tried)[None],
+        acted=np.stack([np.ones(size, F32), np.zeros(size, F32)]),
+        fresh=np.zeros((2, size), bool),
+        reward=reward[None],
+        terminated=np.ones((1, size), bool),
+        shown=np.zeros(size, F32),
+    )
+
+
+def worth(done: Action, right: Action):
+    """1 for what is right, less for every number that is off and every choice that is wrong."""
+    off = np.abs(done.continuous - np.clip(right.continuous, -1, 1)).sum(-1)
+    wrong = (done.discrete != right.discrete).sum(-1)
+    return (1 - 0.5 * off - 0.5 * wrong).astype(F32)
+
+
+@pytest.mark.parametrize("action", ["continuous", "discrete", "multi-discrete", "hybrid"])
+def test_it_learns_what_pays(action):
+    net = CriticConfig(hidden=(64,))
+    sac = made(action, critic=net, learning_rate=5e-3, temperature=0.1, choice_entropy=0.05)
+    rng = np.random.default_rng(1)
+    for _ in range(300):
+        sac.update(rewarded(action, rng, 128, sac), 0.0)
+    rows = toy_demos("vector", action, 300, 1, rng).rows()
+    obs = {name: x[rows.acted][None] for name, x in rows.obs.items()}
+    head, _ = sac.model.policy(obs, {}, np.zeros((1, 300), bool))
+    done, right = sac.dist.mode(head.array[0]), rows.action.at(rows.acted)
+    assert worth(done, right).mean() > 0.85
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda model, critics: ({}, SACConfig()), "nothing to seek"),
+        (lambda model, critics: (None, SACConfig(pessimism=3)), "pessimism=3 of 2"),
+    ],
+)
+def test_what_cannot_learn_is_refused(change, words):
+    sac = made()
+    signals, config = change(sac.model, sac.critics)
+    signals = sac.signals if signals is None else signals
+    with pytest.raises(ValueError, match=words):
+        SAC(sac.model, sac.critics, signals, {}, config, sac.rng)
