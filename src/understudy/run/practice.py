@@ -1,0 +1,147 @@
+"""Experience that is remembered and learned from many times: off-policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge, Gt, Le
+
+from understudy.data.batch import Batch
+from understudy.envs.actors import RandomActor
+from understudy.envs.env import Env
+from understudy.nets.acting import ModelActor
+from understudy.nets.model import Model
+from understudy.run.replay import Mixed, Replay, Windows
+from understudy.run.rollouts import Cast, only_behavior
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PracticeConfig:
+    """How much is remembered, and how often it is learned from."""
+
+    capacity: Annotated[int, Gt(1)] = 1_000_000
+    """Rows that are remembered, over all slots."""
+    batch_size: Annotated[int, Gt(0)] = 256
+    """Windows in a batch."""
+    length: Annotated[int, Gt(0)] = 1
+    """Rows to learn from in a window."""
+    warmup_steps: Annotated[int, Ge(1)] = 1000
+    """Actions that are taken by chance before anything is learned."""
+    updates_per_step: Annotated[float, Gt(0)] = 1.0
+    """Batches per action taken."""
+    turn_steps: Annotated[int, Gt(0)] = 1
+    """Actions between two turns of learning."""
+    demo_ratio: Annotated[float, Ge(0), Le(1)] = 0.5
+    """Share of demonstrations in every batch, where there are any."""
+
+
+class Practice:
+    """Lets a model act, remembers it all, and hands over what it draws. See `Source`.
+
+    When the warm-up is over the model's normalizer takes in what was seen, once: values learned
+    under one unit would be wrong under another.
+
+    Attributes:
+        replay: What is remembered.
+        num_steps: Actions taken so far.
+        returns: Sum of rewards of the episodes that ended in the last turn.
+    """
+
+    def __init__(
+        self,
+        env: Env,
+        model: Model,
+        config: PracticeConfig,
+        rng: np.random.Generator,
+        seed: int,
+        shown: Windows | None = None,
+    ) -> None:
+        """Reset the environment.
+
+        Args:
+            env: Has one behavior.
+            model: Who acts, drawing its actions.
+            config: See `PracticeConfig`.
+            rng: Draws actions and batches.
+            seed: Of the environment and of the warm-up.
+            shown: Demonstrations to mix in; see `understudy.run.replay.replay_of`.
+        """
+        self.env, self.model, self.config, self.rng = env, model, config, rng
+        self.behavior = only_behavior(env)
+        spec, slots = env.behaviors[self.behavior], env.slots[self.behavior]
+        self.replay = Replay(spec, max(2, config.capacity // slots), slots)
+        self.source: Windows = (
+            self.replay if shown is None else Mixed(self.replay, shown, config.demo_ratio)
+        )
+        self.num_steps = 0
+        self.returns: list[float] = []
+        self._due = 0.0
+        self._cast = Cast(env, {self.behavior: RandomActor(spec, seed)})
+        self._sums = np.zeros(slots)
+        self._moments = env.reset(seed)
+        self._see()
+
+    def collect(self) -> int:
+        """Act for a turn; the first one is the whole warm-up.
+
+        Returns:
+            How many actions were taken.
+        """
+        c, before = self.config, self.num_steps
+        warming = before < c.warmup_steps
+        self.returns = []
+        while self.num_steps < max(before + c.turn_steps, c.warmup_steps):
+            self._step()
+        if warming:
+            acted = self.replay.acted
+            self.model.observe({name: x[acted] for name, x in self.replay.obs.items()})
+            self._cast = Cast(self.env, {self.behavior: ModelActor(self.model, self.rng)})
+        else:
+            self._due += (self.num_steps - before) * c.updates_per_step
+        return self.num_steps - before
+
+    def _step(self) -> None:
+        actions = self._cast.act(self._moments)
+        if self.behavior in self._moments:
+            moment = self._moments[self.behavior]
+            self.replay.do(moment.slots, actions[self.behavior])
+            self.num_steps += len(moment.slots) - int(moment.ended.sum())
+        self._moments = self.env.step(actions)
+        self._see()
+
+    def _see(self) -> None:
+        if self.behavior not in self._moments:
+            return
+        moment = self._moments[self.behavior]
+        self.replay.see(moment)
+        self._sums[moment.slots] += moment.reward
+        if moment.ended.any():
+            over = moment.slots[moment.ended]
+            self.returns += self._sums[over].tolist()
+            self._sums[over] = 0
+
+    def batches(self) -> Iterator[Batch]:
+        """As many as are due."""
+        c = self.config
+        while self._due >= 1:
+            self._due -= 1
+            yield self.source.sample(self.model, self.rng, c.batch_size, c.length)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Not yet: the environment's own state is not kept.
+
+        Raises:
+            NotImplementedError: Always; `replay.state_dict` keeps what is remembered.
+        """
+        raise NotImplementedError("a run that acts cannot be resumed exactly yet")
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Not yet.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError("a run that acts cannot be resumed exactly yet")
