@@ -44,13 +44,14 @@ class Stage:
 
     def reset(self, seed=None) -> Mapping[str, Moment]:
         self.t = 0
-        return self._moments()
+        return self.moments
 
     def step(self, actions) -> Mapping[str, Moment]:
         self.t += 1
-        return self._moments()
+        return self.moments
 
-    def _moments(self):
+    @property
+    def moments(self) -> Mapping[str, Moment]:
         ended = np.array([self.t == self.length, self.t % 4 == 3])
         return {
             "agent": Moment(
@@ -74,6 +75,12 @@ class Stage:
             self.frame = np.zeros((20, 30, 3), np.uint8)
         self.frame[:] = 20 * self.t
         return self.frame
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"t": self.t}
+
+    def load_state_dict(self, state) -> None:
+        self.t = state["t"]
 
     def close(self):
         pass

@@ -5,7 +5,6 @@ import io
 import numpy as np
 
 from made_up import Ascii, Screen, make_choices, make_evaluation, make_numbers
-from understudy.run.evaluate import Evaluation
 from understudy.report.tables import (
     Table,
     evaluation_table,
@@ -13,6 +12,7 @@ from understudy.report.tables import (
     plain_table,
     print_table,
 )
+from understudy.run.evaluate import Evaluation
 
 EMPTY = Evaluation(np.zeros(0), np.zeros(0, np.int64))
 

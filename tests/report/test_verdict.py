@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from made_up import make_choices, make_likeness, make_numbers
-from understudy.run.held_out import HeldOutReport
 from understudy.report.parts import interval, parts, percent
 from understudy.report.verdict import ONLY_AN_ENVIRONMENT, judge
+from understudy.run.held_out import HeldOutReport
 
 
 def text(report, **options):

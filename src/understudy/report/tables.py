@@ -82,10 +82,21 @@ def offline_table(report: HeldOutReport) -> Table:
     return Table(
         ("", "policy", "commonest", "previous", "policy in training"),
         tuple(rows),
-        f"{report.steps:,} held-out steps of {_episodes(report.episodes)}. Commonest: always the "
-        "commonest choice and the mean. Previous: repeats the action before. Explained: share of "
-        f"the variance, below 0% if worse than the mean.{left}",
+        f"{report.steps:,} held-out steps of {_episodes(report.episodes)}. {_terms(report)}{left}",
     )
+
+
+def _terms(report: HeldOutReport) -> str:
+    """What the heads and rows mean."""
+    choices, numbers = len(report.policy.accuracy), len(report.policy.explained)
+    commonest = ["the commonest choice"] * bool(choices) + ["the mean"] * bool(numbers)
+    said = (
+        f"Commonest: always {' and '.join(commonest) or 'the same'}. "
+        "Previous: repeats the action before."
+    )
+    if numbers:
+        said += " Explained: share of the variance, below 0% if worse than the mean."
+    return said
 
 
 def print_table(table: Table, stream: TextIO | None = None) -> None:
