@@ -12,7 +12,7 @@ from understudy.envs.gym import GymEnv
 from understudy.errors import ConfigError, DemoError, EnvError, UnderstudyError
 from understudy.nets.model import NetConfig
 from understudy.ops.cost import Cost
-from understudy.presets import BC, evaluate, record
+from understudy.presets import BC, PPO, evaluate, record
 from understudy.run.cloning import BCConfig
 from understudy.run.held_out import look_at
 from worlds import TinyEnv, toy_demos
@@ -177,3 +177,38 @@ def test_a_term_of_ones_own_joins_cloning():
     model, rows = agent.policy.model, toys().rows()
     sure, unsure = (np.abs(look_at(m, rows)).mean() for m in (plain.policy.model, model))
     assert unsure < 0.8 * sure
+
+
+def test_ppo_learns_is_saved_and_acts_the_same_when_loaded(tmp_path):
+    agent = PPO("CartPole-v1", seed=0, slots=4, rows=64, steps=20_000).learn()
+    found = evaluate(agent, "CartPole-v1", episodes=20)
+    assert found.iqm > 100, "a policy that has learned nothing brings about 20"
+    loaded = PPO.load(agent.save(tmp_path / "policy"))
+    obs = np.random.default_rng(0).standard_normal((50, 4)).astype(np.float32)
+    ours, _ = agent.predict(obs, deterministic=True)
+    theirs, _ = loaded.predict(obs, deterministic=True)
+    assert (ours == theirs).all()
+    with pytest.raises(UnderstudyError, match="learned already"):
+        loaded.learn()
+
+
+class StopAt:
+    def __init__(self, step):
+        self.step = step
+
+    def see(self, progress, metrics):
+        if progress.steps >= self.step:
+            progress.stop = "enough for now"
+
+
+def test_a_ppo_run_taken_up_from_its_state_ends_the_same():
+    straight, first, second = (
+        PPO("CartPole-v1", slots=2, rows=32, steps=640).run for _ in range(3)
+    )
+    assert straight and first and second
+    straight.learn()
+    first.learn([StopAt(320)])
+    assert first.progress.steps < 640
+    second.load_state_dict(first.state_dict())
+    second.learn()
+    assert (straight.model.flat.value == second.model.flat.value).all()

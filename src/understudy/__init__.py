@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from understudy.data.formats.door import load_demos
     from understudy.data.formats.native import write_demos
     from understudy.data.spec import Spec
-    from understudy.presets import BC, evaluate, record
+    from understudy.presets import BC, PPO, evaluate, record
     from understudy.run.policy import Policy
 
 __all__ = [
     "BC",
+    "PPO",
     "Demos",
     "Policy",
     "Spec",
@@ -33,6 +34,7 @@ __all__ = [
 
 _HOMES = {
     "BC": "understudy.presets",
+    "PPO": "understudy.presets",
     "Demos": "understudy.data.demos",
     "Policy": "understudy.run.policy",
     "Spec": "understudy.data.spec",

@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from understudy import settings
+from understudy.agent import Agent
 from understudy.data.actor import Actor
 from understudy.data.demos import Demos, Provenance
 from understudy.data.formats.door import load_demos
@@ -20,16 +21,19 @@ from understudy.errors import ConfigError, UnderstudyError
 from understudy.run.cloning import BCConfig, Cloning
 from understudy.run.evaluate import Evaluation, play
 from understudy.run.held_out import HeldOutReport
+from understudy.run.on_policy import OnPolicy, OnPolicyConfig
 from understudy.run.policy import Policy
 from understudy.run.record import InMemory, record_episodes
 from understudy.terms.term import LossTerm
 from understudy.worlds.experts import scripted
 
+Config = TypeVar("Config", BCConfig, OnPolicyConfig)
+
 EVALUATION_SEED = 1_000_003
 """Far from the seeds that people give to recordings, so that starts differ."""
 
 
-class BC:
+class BC(Agent):
     """Behavioral cloning with the shape that users of Stable-Baselines know.
 
     Example:
@@ -96,32 +100,14 @@ class BC:
         self.policy = cloning.policy(self._facts())
         return self
 
-    def predict(
-        self,
-        obs: Any,
-        state: Any = None,
-        episode_start: Any = None,
-        deterministic: bool = False,
-    ) -> tuple[Any, Any]:
-        """What to do now; see `Policy.predict`."""
-        return self.policy.predict(obs, state, episode_start, deterministic)
-
     def report(self) -> HeldOutReport | None:
         """How like what was shown it acts on held-out episodes, beside two baselines."""
         return None if self.cloning is None else self.cloning.report()
 
-    def save(self, path: str | Path) -> Path:
-        """Write the policy as a folder; see `Policy.save`."""
-        return self.policy.save(path)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """A saved policy, ready to `predict`; it has no demonstrations to learn on from."""
-        agent = cls.__new__(cls)
-        agent.policy = Policy.load(path)
-        agent.spec, agent.cloning = agent.policy.spec, None
-        agent.config, agent.log = BCConfig(net=agent.policy.net), []
-        return agent
+    def rest(self) -> None:
+        """See `Agent.rest`."""
+        self.spec, self.cloning = self.policy.spec, None
+        self.config, self.log = BCConfig(net=self.policy.net), []
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -129,6 +115,79 @@ class BC:
             "env": self.config.env,
             "seed": self.config.seed,
             "steps": self.cloning.progress.steps if self.cloning else 0,
+        }
+
+
+class PPO(Agent):
+    """Proximal policy optimization with the shape that users of Stable-Baselines know.
+
+    Example:
+        `agent = PPO("CartPole-v1", steps=50_000).learn()` and then `agent.predict(obs)`.
+    """
+
+    def __init__(
+        self,
+        env: Any,
+        *,
+        seed: int | None = None,
+        slots: int = 8,
+        config: OnPolicyConfig | None = None,
+        terms: Mapping[str, LossTerm] | None = None,
+        **changes: Any,
+    ) -> None:
+        """Make the environment, and be ready to learn.
+
+        Args:
+            env: A Gymnasium id or environment, or one of our `Env`s.
+            seed: Of everything random; None: the config's.
+            slots: How many environments run side by side, where `env` is an id.
+            config: All settings; by default those of `OnPolicyConfig`.
+            terms: Further losses of the policy, by name, such as `Clone` of demonstrations.
+            changes: Single fields of the config, such as `steps=50_000`.
+
+        Raises:
+            ConfigError, EnvError: Something does not fit; says what and what to do.
+        """
+        if seed is not None:
+            changes["seed"] = seed
+        if isinstance(env, str):
+            changes["env"] = env
+        self.config = _changed(config or OnPolicyConfig(), changes)
+        self.log: list[Mapping[str, Any]] = []
+        """Lines of metrics, each with its `step`."""
+        world = as_env(env, slots if isinstance(env, str) else 1)
+        self.run: OnPolicy | None = OnPolicy(world, self.config, self.log.append, terms)
+        self.policy = self.run.policy(self._facts())
+
+    def learn(self, steps: int | None = None) -> Self:
+        """Act and learn.
+
+        Args:
+            steps: Steps of the environment; by default `config.steps`.
+
+        Raises:
+            UnderstudyError: It has learned already, or was loaded without an environment.
+        """
+        if self.run is None or self.run.progress.done:
+            raise UnderstudyError(
+                "this policy has learned already; make another PPO with the environment"
+            )
+        self.run.progress.total = self.config.steps if steps is None else steps
+        self.run.learn()
+        self.policy = self.run.policy(self._facts())
+        return self
+
+    def rest(self) -> None:
+        """See `Agent.rest`."""
+        self.run, self.log = None, []
+        self.config = OnPolicyConfig(net=self.policy.net)
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "method": "ppo",
+            "env": self.config.env,
+            "seed": self.config.seed,
+            "steps": self.run.progress.steps if self.run else 0,
         }
 
 
@@ -178,7 +237,7 @@ def evaluate(
         ConfigError: The agent sees or does something else than the environment.
     """
     with _opened(env, max(1, min(slots, episodes))) as world:
-        policy = agent.policy if isinstance(agent, BC) else agent
+        policy = agent.policy if isinstance(agent, Agent) else agent
         if isinstance(policy, Policy):
             check_fit(policy, world)
             policy = policy.actor(None if deterministic else seed)
@@ -244,8 +303,8 @@ def spec_of_env(env: Any) -> Spec:
     return spec
 
 
-def _changed(config: BCConfig, changes: Mapping[str, Any]) -> BCConfig:
+def _changed(config: Config, changes: Mapping[str, Any]) -> Config:
     try:
         return settings.check(dataclasses.replace(config, **changes))
     except TypeError as error:
-        raise ConfigError(f"BC: {error}") from None
+        raise ConfigError(f"{type(config).__name__}: {error}") from None

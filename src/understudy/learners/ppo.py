@@ -89,14 +89,14 @@ class PPO:
         rollout = self.prepare(batch)
         metrics: Metrics = {}
         for _ in range(c.epochs):
-            for rows in minibatches(
-                rollout, self.rng, c.minibatch, self.length, self.model.place
-            ):
+            for rows in minibatches(rollout, self.rng, c.minibatch, self.length, self.model.place):
                 loss, metrics = self.loss(rows, progress)
                 loss.backward()
                 self.optimizer.step(scheduled(c.learning_rate, c.schedule, progress))
             if c.max_kl is not None and float(metrics["kl"]) > c.max_kl:
                 break
+        # Only now: these rows were lived under the old unit, the next will be under the new one.
+        self.model.observe({name: x[batch.acted > 0] for name, x in batch.obs.items()})
         learned = {
             f"{name}/{key}": value
             for name, signal in self.signals.items()
@@ -110,9 +110,7 @@ class PPO:
         log_prob = self.model.dist.score(head[:-1], batch.code)[0]
         reward = np.stack([signal.reward(batch) for signal in self.signals.values()], -1)
         acted = batch.acted[:-1]
-        advantage = gae(
-            reward, value, batch.terminated, acted > 0, self.discount, self.config.lam
-        )
+        advantage = gae(reward, value, batch.terminated, acted > 0, self.discount, self.config.lam)
         batch.extra["state_after"] = {name: s[-1] for name, s in memory.items()}
         return Batch(
             obs={name: x[:-1] for name, x in batch.obs.items()},

@@ -32,11 +32,15 @@ class Policy:
         model: Who is asked.
         net: What it looks like.
         facts: Where it came from (environment, method, steps), as JSON values.
+        num_signals: Value heads of the model's critic.
     """
 
-    def __init__(self, model: Model, net: NetConfig, facts: Mapping[str, Any]) -> None:
+    def __init__(
+        self, model: Model, net: NetConfig, facts: Mapping[str, Any], num_signals: int = 0
+    ) -> None:
         """Args: see the attributes. The `seed` in the facts, if any, is that of drawn actions."""
         self.model, self.net, self.facts = model, net, dict(facts)
+        self.num_signals = num_signals
         self._words = _words_of(model.spec)
         self._actor = ModelActor(model)
         self._drawing = ModelActor(model, np.random.default_rng(self.facts.get("seed", 0)))
@@ -92,6 +96,7 @@ class Policy:
             "net": as_tree(self.net),
             "center": dist.center.tolist(),
             "scale": dist.scale.tolist(),
+            "signals": self.num_signals,
             "facts": self.facts,
         }
         files = pack(self.model.state_dict(), 0, ())
@@ -119,9 +124,10 @@ class Policy:
             spec = Spec.from_json(about["spec"])
             net = read_settings(NetConfig, base=about["net"])
             dist = Product(spec.action, np.array(about["center"]), np.array(about["scale"]))
-            model = make_model(spec, dist, net, np.random.default_rng(0))
+            signals = int(about.get("signals", 0))
+            model = make_model(spec, dist, net, np.random.default_rng(0), signals)
             model.load_state_dict(unpack(files, path)[1])
-            return cls(model, net, about["facts"])
+            return cls(model, net, about["facts"], signals)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(f"{path}: damaged: not a policy: {error!r}") from None
 
