@@ -205,7 +205,9 @@ def test_a_ppo_run_taken_up_from_its_state_ends_the_same():
     straight, first, second = (
         PPO("CartPole-v1", slots=2, rows=32, steps=640).run for _ in range(3)
     )
-    assert straight and first and second
+    assert straight
+    assert first
+    assert second
     straight.learn()
     first.learn([StopAt(320)])
     assert first.progress.steps < 640
