@@ -57,8 +57,10 @@ class Expected(Choice):
         Returns:
             drawn: `[..., k]` how likely every choice is.
             information: `[...]` negative entropy, in nats.
-            pull: See `DrawPull`. With `g` at the probabilities p and `h` at the information i,
-                d/dz = p (g - sum(p g) + h (log p - i)).
+            pull: See `DrawPull`.
+
+        With `g` at the probabilities p and `h` at the information i,
+        d/dz = p (g - sum(p g) + h (log p - i)).
         """
         xp = module_of(head)
         z = columns(head[..., self.logits])
