@@ -93,6 +93,8 @@ def main(words: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    # So that `module:Name` finds a module of the user's; last, so that it can hide none of ours.
+    sys.path.append(os.getcwd())
     top = parser()
     args = parsed(top, words)
     if args.version:

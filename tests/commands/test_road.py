@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 
 import pytest
 
@@ -232,3 +233,16 @@ def test_help_and_version_are_there(tmp_path):
         )
     assert understudy(cwd=tmp_path).stdout == told
     assert re.match(r"\d+\.\d+", understudy("--version", cwd=tmp_path).stdout)
+
+
+def test_a_module_in_the_present_folder_is_found(tmp_path):
+    (tmp_path / "reach.py").write_text(
+        "import gymnasium\n"
+        "gymnasium.register('Reach-v0', 'gymnasium.envs.classic_control:PendulumEnv', "
+        "max_episode_steps=5)\n"
+    )
+    words = ("reach:Reach-v0", "--with", "random", "--episodes", 1, "-o", "reached")
+    # Installed, the command does not begin with the present folder on its path, as -m would.
+    installed = [sys.executable, "-P", "-m", "understudy"]
+    told = understudy("record", *words, cwd=tmp_path, command=installed).stdout
+    assert "reached: 1 episode, 5 steps" in told

@@ -117,8 +117,8 @@ def test_a_spec_decides_or_must_fit(tmp_path: Path) -> None:
         obs={"place": Obs(kind="vector", shape=(2,))}, action=ActionSpec(continuous=1)
     )
     path = _demo(tmp_path / "b.demo")
-    assert "not what the given spec says: observation 'place'" in _said(path, spec=spec)
-    assert "not what the given spec says: " in _said(_native(tmp_path / "c"), spec=spec)
+    assert "read for (an environment, say): observation 'place'" in _said(path, spec=spec)
+    assert "does not fit what it is read for" in _said(_native(tmp_path / "c"), spec=spec)
 
 
 def test_files_of_different_tasks_are_not_joined(tmp_path: Path) -> None:

@@ -102,7 +102,13 @@ def _read(path: Path, kind: Format, alignment: Alignment, spec: Spec | None) -> 
     except MemoryError:
         raise refusal(path, None, "more than fits into memory", "a smaller file") from None
     if spec is not None and (difference := spec.difference(demos.spec)):
-        raise refusal(path, None, f"not what the given spec says: {difference}", "a file that fits")
+        raise refusal(
+            path,
+            None,
+            f"does not fit what it is read for (an environment, say): {difference} "
+            "(here: what is asked for, there: the file)",
+            "demonstrations of the same task",
+        )
     return demos
 
 
