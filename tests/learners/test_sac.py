@@ -105,10 +105,10 @@ class Constant:
         return np.full((2, *action.shape[:-1], *self.shape), number, F32)
 
     def __call__(self, obs, action):
-        return Out(self._all(action, self.said), self.pulled.append, lambda g: 0 * action)
+        return Out(self._all(action, self.said), self.pulled.append)
 
-    def slow(self, obs, action):
-        return self._all(action, self.slowly)
+    def slow(self, obs, action, which):
+        return self._all(action, self.slowly)[which]
 
     def follow(self, tau: float):
         pass
@@ -157,30 +157,18 @@ def test_rows_on_which_nothing_was_done_change_nothing():
         np.testing.assert_array_equal(x, y)
 
 
-def test_only_the_critics_that_are_asked_teach_the_policy():
-    sac: Any = made(critic=CriticConfig(hidden=(8,), num_critics=4), pessimism=1)
-    seen = []
-    critics = sac.critics
-
-    class Watched:
-        num_critics, flat = 4, critics.flat
-        slow, follow = critics.slow, critics.follow
-
-        def __call__(self, obs, action):
-            out = critics(obs, action)
-
-            def back(g):
-                seen.append(np.flatnonzero(np.abs(g).sum((1, 2, 3, 4))).tolist())
-                return out.back(g)
-
-            return Out(out.array, out.pull, back)
-
-    sac.critics = Watched()
-    asked = batches()
+def test_as_many_critics_are_asked_as_pessimism_says_drawn_anew():
+    sac: Any = made(critic=CriticConfig(hidden=(8,), num_critics=4), pessimism=2)
+    critics, asked, judged = sac.critics, [], []
+    ask, slow = critics.ask, critics.slow
+    critics.ask = lambda obs, action, which: asked.append(tuple(which)) or ask(obs, action, which)
+    critics.slow = lambda obs, action, which: judged.append(which) or slow(obs, action, which)
+    source = batches()
     for _ in range(12):
-        sac.update(draw(sac, asked), 0.0)
-    assert {len(x) for x in seen} == {1}
-    assert len({x[0] for x in seen}) > 1
+        sac.update(draw(sac, source), 0.0)
+    assert {len(set(which)) for which in asked} == {2}
+    assert len(set(asked)) > 3
+    np.testing.assert_array_equal(asked, judged)
 
 
 def test_a_term_sees_the_rows_that_are_known_and_its_weight_follows_progress():

@@ -11,6 +11,8 @@ from understudy.ops.product import Product
 from understudy.ops.soft_product import SoftProduct
 from worlds import toy_spec
 
+ALL = np.arange(2)
+
 
 def made(action="hybrid", num_signals=2, kind="vector", dist=SoftProduct, memory=0, **config):
     rng = np.random.default_rng(0)
@@ -31,7 +33,8 @@ def test_every_critic_prices_every_choice_for_every_signal(action, num_critics):
     out = critics(obs, action)
     assert out.array.shape == (num_critics, 4, 5, 2, dist.num_columns)
     assert out.back(np.ones_like(out.array)).shape == action.shape
-    np.testing.assert_array_equal(critics.slow(obs, action), out.array)
+    every = np.arange(num_critics)
+    np.testing.assert_array_equal(critics.slow(obs, action, every), out.array)
 
 
 def test_the_way_back_ends_at_the_action_and_is_that_of_differences():
@@ -59,15 +62,33 @@ def test_critics_see_what_the_policy_sees_in_its_unit():
     assert not np.allclose(critics(obs, action).array, before)
 
 
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_those_that_are_asked_say_what_they_say_among_all(layer_norm):
+    model, critics, rng = made(num_critics=4, layer_norm=layer_norm)
+    obs = random_obs(model.spec, rng, 1, 3)
+    action = rng.standard_normal((1, 3, 1)).astype(F32)
+    every, some = critics(obs, action), critics.ask(obs, action, np.array([2, 0]))
+    np.testing.assert_allclose(some.array, every.array[[2, 0]], rtol=1e-5)
+    gradient = np.zeros_like(every.array)
+    gradient[[2, 0]] = rng.standard_normal(some.array.shape)
+    back = some.back(gradient[[2, 0]])
+    np.testing.assert_allclose(back, every.back(gradient), rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="not taught"):
+        some.pull(some.array)
+    assert not critics.flat.grad.any()
+
+
 def test_the_slow_copy_follows():
     model, critics, rng = made()
     obs, action = random_obs(model.spec, rng, 1, 3), np.zeros((1, 3, 1), F32)
-    before = critics.slow(obs, action)
+    before = critics.slow(obs, action, ALL)
     critics.flat.value += F32(0.5)
-    np.testing.assert_array_equal(critics.slow(obs, action), before)
+    np.testing.assert_array_equal(critics.slow(obs, action, ALL), before)
     for _ in range(200):
         critics.follow(0.1)
-    np.testing.assert_allclose(critics.slow(obs, action), critics(obs, action).array, rtol=1e-3)
+    np.testing.assert_allclose(
+        critics.slow(obs, action, ALL), critics(obs, action).array, rtol=1e-3
+    )
 
 
 def test_a_step_of_the_slow_copy_is_a_share_of_the_way():
@@ -87,7 +108,7 @@ def test_critics_are_the_same_from_their_state():
     others.load_state_dict(critics.state_dict())
     obs, action = random_obs(model.spec, rng, 1, 3), np.zeros((1, 3, 1), F32)
     np.testing.assert_array_equal(others(obs, action).array, critics(obs, action).array)
-    np.testing.assert_array_equal(others.slow(obs, action), critics.slow(obs, action))
+    np.testing.assert_array_equal(others.slow(obs, action, ALL), critics.slow(obs, action, ALL))
 
 
 @pytest.mark.parametrize(

@@ -112,8 +112,8 @@ class SAC:
         critic_loss.backward()
         self.critic_adam.step(learning_rate)
 
-        said = self.critics(known.obs, now.action)
-        policy_loss = soft_policy(here, now, said, judges, self.strength, alpha, share)
+        said = self.critics.ask(known.obs, now.action, judges)
+        policy_loss = soft_policy(here, now, said, self.strength, alpha, share)
         loss = policy_loss
         for term in self.terms.values():
             loss += term.weight(progress) * term.loss(model, known)
@@ -141,12 +141,13 @@ class SAC:
         since then has changed its mind. A time limit ends no value; the end of the task does.
         """
         reward = np.stack([signal.reward(batch) for signal in self.signals.values()], -1)
+        here = {name: x[:-1] for name, x in batch.obs.items()}
         later = {name: x[1:] for name, x in batch.obs.items()}
-        said = self.critics.slow(later, after.action)[judges]
+        said = self.critics.slow(later, after.action, judges)
         value = soft_value(said, after, alpha, self.strength)
         target = reward + self.discount * value * ~batch.terminated[..., None]
         action, pick = self.dist.done(batch.code)
-        return td_error(self.critics(batch.known.obs, action), pick, target, batch.share)
+        return td_error(self.critics(here, action), pick, target, batch.share)
 
     def state_dict(self) -> dict[str, Any]:
         """See `Learner`."""

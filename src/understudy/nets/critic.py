@@ -59,8 +59,15 @@ class Critics(Protocol):
         """
         ...
 
-    def slow(self, obs: Tree, action: Array) -> Array:
-        """The same of the slow copy, as numbers only."""
+    def ask(self, obs: Tree, action: Array, which: Array) -> Out:
+        """The same of some critics alone, `[len(which), L, B, S, K]`.
+
+        It has a way back to the action only: these critics are asked, not taught.
+        """
+        ...
+
+    def slow(self, obs: Tree, action: Array, which: Array) -> Array:
+        """The same of the slow copies of these critics, as numbers only."""
         ...
 
     def follow(self, tau: float) -> None:
@@ -160,18 +167,25 @@ class DenseCritics:
 
     def __call__(self, obs: Tree, action: Array) -> Out:
         """See `Critics`."""
-        out = self._nets[0](self._inputs(obs, action))
+        return self._say(self._nets[0], obs, action)
+
+    def ask(self, obs: Tree, action: Array, which: Array) -> Out:
+        """See `Critics`."""
+        said = self._say(self._nets[0].picked(which), obs, action)
+        return Out(said.array, _untaught, said.back)
+
+    def slow(self, obs: Tree, action: Array, which: Array) -> Array:
+        """See `Critics`."""
+        return self._say(self._nets[1].picked(which), obs, action).array
+
+    def _say(self, nets: Ensemble, obs: Tree, action: Array) -> Out:
+        out = nets(self._inputs(obs, action))
         shape, start = out.array.shape, self._width
         return Out(
             out.array.reshape(*shape[:-1], *self._said),
             lambda g: out.pull(g.reshape(shape)),
             lambda g: out.back(g.reshape(shape))[..., start:],
         )
-
-    def slow(self, obs: Tree, action: Array) -> Array:
-        """See `Critics`."""
-        said = self._nets[1](self._inputs(obs, action)).array
-        return said.reshape(*said.shape[:-1], *self._said)
 
     def follow(self, tau: float) -> None:
         """See `Critics`."""
@@ -187,3 +201,7 @@ class DenseCritics:
         """See `Critics`."""
         self.flat.load_state_dict(state["fast"])
         self._slow_flat.load_state_dict(state["slow"])
+
+
+def _untaught(_: Array) -> None:
+    raise ValueError("critics that are asked are not taught: take all of them, `critics(...)`")

@@ -6,6 +6,7 @@ An ensemble saves calls, not arithmetic; small networks on a CPU are slow becaus
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from understudy.nets.flat import F32, Flat, Vector
 from understudy.ops.cost import Out
 
 _TINY = F32(1e-5)
+_UNTAUGHT = np.zeros(0, F32)
 
 
 class Seen(NamedTuple):
@@ -83,6 +85,15 @@ class Ensemble:
         """How many parameters an ensemble of these sizes has."""
         one = sum(i * o + o for i, o in pairwise(sizes))
         return copies * (one + 2 * layer_norm * sum(sizes[1:-1]))
+
+    def picked(self, which: Vector) -> Ensemble:
+        """Copies of the networks with these numbers, as they are now: to ask, not to teach."""
+        some = copy(self)
+        some.copies = len(which)
+        for name in ("weights", "biases", "gains", "shifts"):
+            pairs = getattr(self, name)
+            setattr(some, name, [(value[which], _UNTAUGHT) for value, _ in pairs])
+        return some
 
     def __call__(self, x: Vector) -> Out:
         """`[..., D]` float32 -> `[N, ..., P]`."""

@@ -14,7 +14,6 @@ def soft_policy(
     head: Out,
     plan: Plan,
     q: Out,
-    judges: Array,
     strength: Array,
     alpha: Array,
     share: Array,
@@ -27,21 +26,18 @@ def soft_policy(
     Args:
         head: `[..., width]`.
         plan: What the policy would do, drawn from this head.
-        q: `[N, ..., S, K]` what all critics say of it.
-        judges: Numbers of the critics that are asked.
+        q: `[N, ..., S, K]` what the critics that are asked say of it.
         strength: `[S]` how much every signal counts.
         alpha: `[P]` what a nat of information costs.
         share: `[...]` every row's weight, summing to one.
     """
     xp = module_of(q.array)
-    asked = q.array[judges]
-    least = xp.amin(asked, 0)
-    worst = asked == least
+    least = xp.amin(q.array, 0)
+    worst = q.array == least
     gain = (least * strength[:, None]).sum(-2)  # [..., K]
     wanted = (-share[..., None] * plan.pick)[..., None, :] * strength[:, None]  # [..., S, K]
-    gradient = xp.zeros_like(q.array)
-    gradient[judges] = worst * (wanted / worst.sum(0))
-    seed = plan.pull(q.back(gradient), -share[..., None] * gain, share[..., None] * alpha)
+    g_action = q.back(worst * (wanted / worst.sum(0)))
+    seed = plan.pull(g_action, -share[..., None] * gain, share[..., None] * alpha)
 
     def value() -> float:
         price = (plan.information * alpha).sum(-1)
