@@ -153,17 +153,14 @@ class DenseCritics:
         self._spare = np.empty_like(self.flat.value)
 
     def _inputs(self, obs: Tree, action: Array) -> Vector:
-        lead, end = action.shape[:-1], self._width
-        x = np.zeros((*lead, end + action.shape[-1]), F32)
-        at = 0
-        for name in self._names:
-            seen = obs[name].reshape(*lead, -1)
-            x[..., at : at + seen.shape[-1]] = seen
-            at += seen.shape[-1]
+        """`[..., D + C]` what is seen, normalized, beside what is done."""
+        lead = action.shape[:-1]
+        rows = [obs[name].reshape(*lead, -1) for name in self._names]
+        seen = np.concatenate(rows, -1, dtype=F32) if rows else np.zeros((*lead, 1), F32)
         if self._normalizer is not None:
-            self._normalizer(x[..., :end])
-        x[..., end:] = action
-        return x
+            # Before it is joined: on columns of a wider array it takes three times as long.
+            self._normalizer(seen)
+        return np.concatenate([seen, action], -1, dtype=F32)
 
     def __call__(self, obs: Tree, action: Array) -> Out:
         """See `Critics`."""
