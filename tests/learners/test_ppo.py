@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from worlds import OBS_KINDS, toy_demos
 
 from understudy.data.batch import Batch
 from understudy.learners.ppo import PPO, PPOConfig
@@ -10,6 +9,7 @@ from understudy.nets.model import Model, NetConfig, make_model, start_state
 from understudy.ops.product import Product
 from understudy.ops.returns import gae
 from understudy.rewards.extrinsic import Extrinsic, ExtrinsicConfig
+from worlds import OBS_KINDS, toy_demos
 
 T, N = 8, 4
 
@@ -71,9 +71,7 @@ def test_advantages_are_mixed_by_strength_each_with_its_own_discount():
     _, value, _ = ppo.model.look(batch.obs, batch.state, batch.fresh)
     acted = batch.acted[:-1] > 0
     parts = [
-        gae(
-            batch.reward[..., None], value[..., k : k + 1], batch.terminated, acted, discount, 0.95
-        )
+        gae(batch.reward[..., None], value[..., k : k + 1], batch.terminated, acted, discount, 0.95)
         for k, discount in enumerate(ppo.discount[:, None])
     ]
     mixed = 1 * parts[0][..., 0] + 2 * parts[1][..., 0]
