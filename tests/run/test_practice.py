@@ -115,6 +115,8 @@ def trained(env_id: str, steps: int, seed: int, **sac):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_it_swings_a_pendulum_up():
-    # Measured: -130 and -129 on two seeds after 10,500 steps; chance brings about -1,200.
-    assert trained("Pendulum-v1", 8000, 0, learning_rate=1e-3) > -180
+    # Measured on eight runs: -128 to -135 (after 7,500 updates one of four was still at -242);
+    # chance brings about -1,200.
+    assert trained("Pendulum-v1", 10_500, 0, learning_rate=1e-3) > -170
