@@ -43,7 +43,8 @@ def train(asked: argparse.Namespace, seed: int) -> dict[str, float]:
     spec = one(env.behaviors)
     rng = np.random.default_rng(seed)
     hidden = (asked.hidden, asked.hidden)
-    model = make_model(spec, SoftProduct(spec.action), NetConfig(hidden=hidden), rng)
+    net = NetConfig(hidden=hidden, normalize=asked.normalize)
+    model = make_model(spec, SoftProduct(spec.action), net, rng)
     critics = make_critics(
         model,
         CriticConfig(hidden=hidden, num_critics=asked.critics, layer_norm=asked.layer_norm),
@@ -88,6 +89,7 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=64)
     parser.add_argument("--critics", type=int, default=2)
     parser.add_argument("--layer-norm", action="store_true")
+    parser.add_argument("--normalize", action="store_true")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--tau", type=float, default=0.005)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("soft.json"))
