@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from understudy.nets.critic import CriticConfig, make_critics
 from understudy.nets.model import NetConfig, make_model
 from understudy.ops.soft_product import SoftProduct
 from understudy.rewards.extrinsic import Extrinsic, ExtrinsicConfig
+from understudy.run import state as states
 from understudy.run.evaluate import play
 from understudy.run.loop import Behavior, Progress, Run, learn
 from understudy.run.practice import Practice, PracticeConfig
@@ -91,12 +94,61 @@ def test_demonstrations_are_mixed_in():
     np.testing.assert_array_equal((batch.obs["obs"][0] == 9).all(-1), batch.shown == 1)
 
 
-def test_a_run_that_acts_cannot_be_resumed_yet():
-    _, source = practice()
-    with pytest.raises(NotImplementedError):
-        source.state_dict()
-    with pytest.raises(NotImplementedError):
-        source.load_state_dict({})
+class StopAt:
+    def __init__(self, step):
+        self.step = step
+
+    def see(self, progress, metrics):
+        if progress.steps >= self.step:
+            progress.stop = "enough for now"
+
+
+def swinging(seed=0, **config):
+    """A small learner and its source in Pendulum."""
+    env = GymEnv("Pendulum-v1", 2)
+    spec = one(env.behaviors)
+    weights, order, acts = (np.random.default_rng((seed, k)) for k in range(3))
+    net = NetConfig(hidden=(8,), normalize=False)
+    model = make_model(spec, SoftProduct(spec.action), net, weights)
+    critics = make_critics(model, CriticConfig(hidden=(8,)), weights, 1)
+    signals = {"extrinsic": Extrinsic(ExtrinsicConfig())}
+    sac = SAC(model, critics, signals, {}, SACConfig(), order)
+    asked = PracticeConfig(**{"batch_size": 8, "warmup_steps": 30, "turn_steps": 6} | config)
+    return sac, Practice(env, model, asked, acts, seed)
+
+
+def go(sac, source, progress, watchers=()):
+    behaviors = {"agent": Behavior(source, sac)}
+    learn(Run(behaviors, progress, watchers, source.collect))
+
+
+@pytest.mark.parametrize("stop", [40, 230])
+def test_stopping_in_the_middle_changes_nothing(stop):
+    straight, resumed = swinging(), swinging(seed=9)
+    go(*straight, Progress(400))
+    first, progress = swinging(), Progress(400)
+    go(*first, progress, [StopAt(stop)])
+    assert progress.steps < 400
+    saved = states.pack({"sac": first[0].state_dict(), "source": first[1].state_dict()}, 0, ())
+    _, state = states.unpack(saved, Path("memory"))
+    resumed[0].load_state_dict(state["sac"])
+    resumed[1].load_state_dict(state["source"])
+    go(*resumed, Progress(400, steps=progress.steps))
+    ends = [sac.state_dict()["critics"]["slow"] for sac, _ in (straight, resumed)]
+    for name, parameter in ends[0].items():
+        np.testing.assert_array_equal(parameter, ends[1][name])
+    np.testing.assert_array_equal(straight[0].model.flat.value, resumed[0].model.flat.value)
+
+
+def test_a_turn_that_was_interrupted_is_finished_before_anything_is_done():
+    sac, source = swinging(updates_per_step=2)
+    source.collect()
+    source.collect()
+    due = source.batches()
+    next(due)
+    assert source.collect() == 0
+    assert len(list(source.batches())) == 2 * 6 - 1
+    assert source.collect() == 6
 
 
 def trained(env_id: str, steps: int, seed: int, **sac):

@@ -93,15 +93,17 @@ class Practice:
         """Act for a turn; the first one is the whole warm-up.
 
         Returns:
-            How many actions were taken.
+            How many actions were taken; 0 while batches of an interrupted turn are still due.
         """
+        if self._due >= 1:
+            return 0
         c, before = self.config, self.num_steps
         warming = before < c.warmup_steps
         self.returns = []
         while self.num_steps < max(before + c.turn_steps, c.warmup_steps):
             self._step()
         if warming:
-            self._cast = Cast(self.env, {self.behavior: ModelActor(self.model, self.rng)})
+            self._cast = self._knowing()
         else:
             self._due += (self.num_steps - before) * c.updates_per_step
         return self.num_steps - before
@@ -134,17 +136,35 @@ class Practice:
             yield self.source.sample(self.model, self.rng, c.batch_size, c.length)
 
     def state_dict(self) -> dict[str, Any]:
-        """Not yet: the environment's own state is not kept.
-
-        Raises:
-            NotImplementedError: Always; `replay.state_dict` keeps what is remembered.
-        """
-        raise NotImplementedError("a run that acts cannot be resumed exactly yet")
+        """See `Source`; of the environment what it needs to get there again."""
+        return {
+            "env": self.env.state_dict(),
+            "replay": self.replay.state_dict(),
+            "cast": self._cast.state_dict(),
+            "rng": self.rng.bit_generator.state,
+            "sums": self._sums.copy(),
+            "returns": list(self.returns),
+            "num_steps": self.num_steps,
+            "due": self._due,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Not yet.
+        """See `Source`.
 
         Raises:
-            NotImplementedError: Always.
+            EnvError: The environment does not come to the same place.
         """
-        raise NotImplementedError("a run that acts cannot be resumed exactly yet")
+        self.env.load_state_dict(state["env"])
+        self._moments = self.env.moments
+        self.replay.load_state_dict(state["replay"])
+        self.num_steps, self._due = int(state["num_steps"]), float(state["due"])
+        if self.num_steps >= self.config.warmup_steps:
+            self._cast = self._knowing()
+        self._cast.load_state_dict(state["cast"])
+        self.rng.bit_generator.state = state["rng"]
+        self._sums[:] = state["sums"]
+        self.returns = [float(x) for x in state["returns"]]
+
+    def _knowing(self) -> Cast:
+        """Who acts once the warm-up is over."""
+        return Cast(self.env, {self.behavior: ModelActor(self.model, self.rng)})
