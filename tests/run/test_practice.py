@@ -141,7 +141,7 @@ def test_stopping_in_the_middle_changes_nothing(stop):
 
 
 def test_a_turn_that_was_interrupted_is_finished_before_anything_is_done():
-    sac, source = swinging(updates_per_step=2)
+    _, source = swinging(updates_per_step=2)
     source.collect()
     source.collect()
     due = source.batches()
