@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from understudy.nets.flat import F32, Flat, Vector
+from understudy.nets.threads import fitting_threads
 from understudy.ops.cost import Out
 
 Activation = Literal["tanh", "relu"]
@@ -164,7 +165,10 @@ class Dense:
 def orthogonal(rng: np.random.Generator, rows: int, columns: int, gain: float) -> Vector:
     """A random `[rows, columns]` matrix with orthonormal rows or columns, times `gain`."""
     normal = rng.standard_normal((max(rows, columns), min(rows, columns)))
-    q, r = np.linalg.qr(normal)
+    # On a machine with other work the second thread makes a second of this millisecond; and with
+    # one the weights of a seed are the same on every machine.
+    with fitting_threads(normal.size):
+        q, r = np.linalg.qr(normal)
     q *= np.where(np.diag(r) < 0, -1, 1)
     return (gain * (q if rows >= columns else q.T)).astype(F32)
 
