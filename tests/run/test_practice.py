@@ -13,6 +13,7 @@ from understudy.learners.sac import SAC, SACConfig
 from understudy.nets.acting import ModelActor
 from understudy.nets.critic import CriticConfig, make_critics
 from understudy.nets.model import NetConfig, make_model
+from understudy.nets.threads import fitting_threads
 from understudy.ops.soft_product import SoftProduct
 from understudy.rewards.extrinsic import Extrinsic, ExtrinsicConfig
 from understudy.run import state as states
@@ -160,7 +161,8 @@ def trained(env_id: str, steps: int, seed: int, **sac):
     learner = SAC(model, critics, signals, {}, SACConfig(**sac), rng)
     config = PracticeConfig(capacity=steps + 1000, warmup_steps=500)
     source = Practice(env, model, config, rng, seed)
-    learn(Run({"agent": Behavior(source, learner)}, Progress(steps), collect=source.collect))
+    with fitting_threads(len(model.flat.value)):
+        learn(Run({"agent": Behavior(source, learner)}, Progress(steps), collect=source.collect))
     return play(GymEnv(env_id), ModelActor(model), 20, 123_456).returns.mean()
 
 
