@@ -12,7 +12,7 @@ from understudy.data.episode import Tree
 from understudy.envs.env import Env, Moment
 from understudy.nets.acting import ModelActor
 from understudy.nets.model import Model, start_state
-from understudy.run.rollouts import Cast, only_behavior
+from understudy.run.rollouts import Cast, Tally, only_behavior
 from understudy.run.store import Store
 
 
@@ -43,7 +43,7 @@ class Fresh:
         self.cast = Cast(env, {self.behavior: ModelActor(model, rng)})
         self.state: Tree = start_state(model, slots)
         self.returns: list[float] = []
-        self._sums = np.zeros(slots)
+        self._tally = Tally(slots)
         self._batch: Batch | None = None
         self._moments = env.reset(seed)
         self.store.see(self._moments[self.behavior])
@@ -68,11 +68,7 @@ class Fresh:
 
     def _hear(self, moment: Moment) -> None:
         self.store.see(moment)
-        self._sums[moment.slots] += moment.reward
-        if moment.ended.any():
-            over = moment.slots[moment.ended]
-            self.returns += self._sums[over].tolist()
-            self._sums[over] = 0
+        self.returns += self._tally.hear(moment)
 
     def batches(self) -> Iterator[Batch]:
         """The rollout; the learner leaves in `extra["state_after"]` the memory at its end."""
@@ -95,7 +91,7 @@ class Fresh:
             "cast": self.cast.state_dict(),
             "state": {name: np.array(x) for name, x in self.state.items()},
             "rng": self.rng.bit_generator.state,
-            "sums": self._sums.copy(),
+            "tally": self._tally.state_dict(),
             "returns": list(self.returns),
         }
 
@@ -111,5 +107,5 @@ class Fresh:
         self.cast.load_state_dict(state["cast"])
         self.state = {name: np.array(x) for name, x in state["state"].items()}
         self.rng.bit_generator.state = state["rng"]
-        self._sums[:] = state["sums"]
+        self._tally.load_state_dict(state["tally"])
         self.returns = list(state["returns"])

@@ -15,7 +15,7 @@ from understudy.envs.env import Env
 from understudy.nets.acting import ModelActor
 from understudy.nets.model import Model
 from understudy.run.replay import Mixed, Replay, Windows
-from understudy.run.rollouts import Cast, only_behavior
+from understudy.run.rollouts import Cast, Tally, only_behavior
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +85,7 @@ class Practice:
         self.returns: list[float] = []
         self._due = 0.0
         self._cast = Cast(env, {self.behavior: RandomActor(spec, seed)})
-        self._sums = np.zeros(slots)
+        self._tally = Tally(slots)
         self._moments = env.reset(seed)
         self._see()
 
@@ -122,11 +122,7 @@ class Practice:
             return
         moment = self._moments[self.behavior]
         self.replay.see(moment)
-        self._sums[moment.slots] += moment.reward
-        if moment.ended.any():
-            over = moment.slots[moment.ended]
-            self.returns += self._sums[over].tolist()
-            self._sums[over] = 0
+        self.returns += self._tally.hear(moment)
 
     def batches(self) -> Iterator[Batch]:
         """As many as are due."""
@@ -142,7 +138,7 @@ class Practice:
             "replay": self.replay.state_dict(),
             "cast": self._cast.state_dict(),
             "rng": self.rng.bit_generator.state,
-            "sums": self._sums.copy(),
+            "tally": self._tally.state_dict(),
             "returns": list(self.returns),
             "num_steps": self.num_steps,
             "due": self._due,
@@ -162,7 +158,7 @@ class Practice:
             self._cast = self._knowing()
         self._cast.load_state_dict(state["cast"])
         self.rng.bit_generator.state = state["rng"]
-        self._sums[:] = state["sums"]
+        self._tally.load_state_dict(state["tally"])
         self.returns = [float(x) for x in state["returns"]]
 
     def _knowing(self) -> Cast:

@@ -75,6 +75,36 @@ class Cast:
                 s[:] = state[name][key]
 
 
+class Tally:
+    """What every slot has received in its present episode, `[slots]`."""
+
+    def __init__(self, slots: int) -> None:
+        """Args: slots: how many."""
+        self._sums = np.zeros(slots)
+
+    def hear(self, moment: Moment) -> list[float]:
+        """Take in what slots received.
+
+        Returns:
+            The sums of the episodes that end here.
+        """
+        self._sums[moment.slots] += moment.reward
+        if not moment.ended.any():
+            return []
+        over = moment.slots[moment.ended]
+        brought = self._sums[over].tolist()
+        self._sums[over] = 0
+        return brought
+
+    def state_dict(self) -> dict[str, Any]:
+        """The sums."""
+        return {"sums": self._sums.copy()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over the sums."""
+        self._sums[:] = state["sums"]
+
+
 def turns(env: Env, actors: Mapping[str, Actor], seed: int | None) -> Iterator[Turn]:
     """Reset the environment and let the actors act for as long as somebody asks.
 
