@@ -15,7 +15,7 @@ What a second thread made of the time of one update (batch 128; `benchmarks/spee
 | 18,000 (two layers of 128) | 1.1 times as fast | 20 times as slow |
 | 69,000 (two layers of 256) | 1.3 | 17 |
 | 270,000 | 1.5 | 3 |
-| 1,060,000 | 1.6 | 4 |
+| 1,060,000 | 1.5 | 4 |
 
 A thread that waits for another spins, so on a machine with other work (a second run, a browser) it
 costs many times what it brings where there is nobody; and an update of a million parameters is the
