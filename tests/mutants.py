@@ -41,7 +41,7 @@ class Outcome:
         index: Which of the files.
         kind: `read`, `refused` (a DemoError), `raised` (any other exception), `crashed`, `hung`.
         text: The reader's summary, the message, the traceback or the signal.
-        seconds: How long it took.
+        seconds: Processor time that it took.
         peak: Bytes of memory that the child had used at most, above what it began with.
         size: Bytes of the file.
     """
@@ -217,12 +217,10 @@ def survive(
         for index, data in enumerate(files):
             path.write_bytes(data)
             child = child or _start(read, path, seconds, memory)
-            begun = time.perf_counter()
             answer = _ask(child)
             if answer is None:
-                answer, child = _last_words(child), None
-            taken = time.perf_counter() - begun
-            outcomes.append(Outcome(index=index, seconds=taken, size=len(data), **answer))
+                answer, child = _last_words(child) | {"seconds": seconds}, None
+            outcomes.append(Outcome(index=index, size=len(data), **answer))
         if child is not None:
             child.communicate()
     return outcomes
@@ -281,6 +279,7 @@ def _serve(task: str) -> None:
     print("ready", file=answer_to, flush=True)
     for _ in sys.stdin:
         _alarm(seconds)
+        start = time.process_time()
         try:
             kind, text = "read", str(read(Path(path)))
         except refusal as error:
@@ -288,7 +287,8 @@ def _serve(task: str) -> None:
         except BaseException:
             kind, text = "raised", traceback.format_exc()
         _alarm(0)
-        said = {"kind": kind, "text": text, "peak": max(0, _peak() - begun)}
+        taken, peak = time.process_time() - start, max(0, _peak() - begun)
+        said = {"kind": kind, "text": text, "peak": peak, "seconds": taken}
         print(json.dumps(said), file=answer_to, flush=True)
 
 
@@ -320,12 +320,14 @@ def _limit(memory: int) -> int:
 
 
 def _peak() -> int:
-    """Bytes of resident memory that this process has had at most; 0 where nobody says."""
-    with contextlib.suppress(ImportError):
-        import resource
+    """Bytes of resident memory that this process has had at most; 0 where nobody says.
 
-        unit = 1 if sys.platform == "darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    `ru_maxrss` would begin with what the parent had when it started this process.
+    """
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     return 0
 
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -299,11 +298,9 @@ def test_a_column_that_unpacks_to_more_than_it_says_is_refused(tmp_path: Path) -
     db.execute("UPDATE chunk SET data = ?", (mutant,))
     reseal(db)
     db.close()
-    begun = time.perf_counter()
     (outcome,) = survive(reads, [path.read_bytes()], memory=GIB // 4)
     assert_refused_at_once(outcome)
     assert "obs/eye' is not the 832 bytes that the spec asks for" in outcome.text
-    assert time.perf_counter() - begun < 5
 
 
 def test_a_stored_value_that_is_not_finite_is_refused(tmp_path: Path) -> None:

@@ -82,10 +82,14 @@ def inverse_dynamics(demos: Demos, *, seed: int = 0) -> InverseDynamics:
         demos: The demonstrations, as they were paired.
         seed: Of the choice of held-out steps.
     """
+    from threadpoolctl import threadpool_limits
+
     rng = np.random.default_rng(seed)
     demos = _some(demos, rng)
     scores: dict[int, float] = {}
-    with np.errstate(all="ignore"):  # numbers beyond what squares can hold have no score
+    # Numbers beyond what squares can hold have no score. One thread: a second one that waits spins,
+    # and beside other work that costs many times what it brings.
+    with np.errstate(all="ignore"), threadpool_limits(1):
         seen = _seen(demos, rng)
         for shift in SHIFTS:
             score = _score(demos, seen, shift, rng)
