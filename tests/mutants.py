@@ -217,9 +217,9 @@ def survive(
         for index, data in enumerate(files):
             path.write_bytes(data)
             child = child or _start(read, path, seconds, memory)
-            answer = _ask(child)
+            answer: dict[str, Any] | None = _ask(child)
             if answer is None:
-                answer, child = _last_words(child) | {"seconds": seconds}, None
+                answer, child = {**_last_words(child), "seconds": seconds}, None
             outcomes.append(Outcome(index=index, size=len(data), **answer))
         if child is not None:
             child.communicate()
