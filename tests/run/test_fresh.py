@@ -13,6 +13,7 @@ from understudy.ops.product import Product
 from understudy.rewards.extrinsic import Extrinsic, ExtrinsicConfig
 from understudy.run import state as states
 from understudy.run.fresh import Fresh
+from worlds import TinyEnv
 
 
 def made(env_id: str, memory: int, seed: int = 0) -> tuple[PPO, Fresh]:
@@ -69,6 +70,26 @@ def test_every_rollout_goes_on_where_the_last_one_stopped():
     fresh.collect()
     for name, x in fresh.store.obs.items():
         assert (x[0] == newest[name]).all()
+
+
+def test_memory_goes_on_from_the_newest_row_of_slots_of_any_pace():
+    # Slot 1 has just spoken when slot 0 fills the store at moment 24, and has not acted on it.
+    env = TinyEnv({"agent": [[40], [5]]}, {"agent": [1, 3]})
+    spec = one(env.behaviors)
+    net = NetConfig(hidden=(8,), memory=4)
+    model = make_model(spec, Product(spec.action), net, np.random.default_rng(0), 1)
+    signals = {"extrinsic": Extrinsic(ExtrinsicConfig())}
+    config = PPOConfig(epochs=1, length=8)
+    ppo = PPO(model, signals, {}, config, np.random.default_rng(1))
+    fresh = Fresh(env, model, 24, np.random.default_rng(2), 0)
+    fresh.collect()
+    assert fresh.store.at[0] > fresh.store.at[1]
+    for batch in fresh.batches():
+        ppo.update(batch, 0.0)
+    lived = fresh.cast.state_dict()["agent"]
+    fresh.state_dict()  # turns the page
+    for name in ("policy.h", "policy.c"):
+        np.testing.assert_allclose(fresh.state[name], lived[name], atol=1e-5)
 
 
 def test_it_says_what_finished_episodes_brought():

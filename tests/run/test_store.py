@@ -103,6 +103,20 @@ def test_every_action_that_counted_is_in_a_row_and_no_other() -> None:
     assert len(lived) - len(stored) < 7 * len(stores), "only what the last store still awaits"
 
 
+def test_an_action_whose_outcome_is_awaited_waits_for_the_next_batch() -> None:
+    env = TinyEnv({"agent": [[50], [50]]}, {"agent": [1, 5]})
+    spec = one(env.behaviors)
+    first, second = filled(env, 13, rolls=1)
+    model = make_model(spec, Product(spec.action), NetConfig(hidden=(4,)), np.random.default_rng(0))
+    row = first.at[1]
+    assert first.acted[row, 1], "it has acted on its newest row"
+    assert first.batch(model, {}).acted[row, 1] == 0, "and nothing is known of that"
+    assert second.acted[0, 1]
+    assert second.action.discrete[0, 1] == first.action.discrete[row, 1]
+    assert second.reward[0, 1] == 1
+    assert second.batch(model, {}).acted[0, 1] == 1
+
+
 def test_rolling_keeps_the_newest_row_and_forgets_the_rest() -> None:
     first, second = filled(TinyEnv({"agent": [[3], [5]]}), 6, rolls=1)
     n = np.arange(2)

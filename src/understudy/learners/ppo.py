@@ -111,7 +111,7 @@ class PPO:
         reward = np.stack([signal.reward(batch) for signal in self.signals.values()], -1)
         acted = batch.acted[:-1]
         advantage = gae(reward, value, batch.terminated, acted > 0, self.discount, self.config.lam)
-        batch.extra["state_after"] = {name: s[-1] for name, s in memory.items()}
+        batch.extra["memory"] = memory
         return Batch(
             obs={name: x[:-1] for name, x in batch.obs.items()},
             code=batch.code,

@@ -71,14 +71,17 @@ class Fresh:
         self.returns += self._tally.hear(moment)
 
     def batches(self) -> Iterator[Batch]:
-        """The rollout; the learner leaves in `extra["state_after"]` the memory at its end."""
+        """The rollout; the learner leaves in `extra["memory"]` the memory before every row."""
         self._batch = self.store.batch(self.model, self.state)
         yield self._batch
 
     def _turn_over(self) -> None:
         """Make room for the next rollout, if the last one has been handed over."""
         if self._batch is not None:
-            self.state = self._batch.extra.get("state_after", self.state)
+            # Slots that speak at their own pace have their newest rows at different places.
+            newest = self.store.at, np.arange(self.store.slots)
+            memory = self._batch.extra.get("memory", {})
+            self.state = {name: np.asarray(s)[newest] for name, s in memory.items()}
             self.store.roll()
             self._batch = None
 

@@ -108,9 +108,10 @@ class Store:
     def roll(self) -> None:
         """Begin anew: the newest row of every slot becomes its first."""
         n = np.arange(self.slots)
-        for x in (*self.obs.values(), self.fresh):
+        # A slot that does not speak at every moment may await what came of an action on that row.
+        for x in (*self.obs.values(), *self.action, self.fresh, self.acted):
             x[0] = x[self.at, n]
-        self.acted[:] = False
+        self.acted[1:] = False
         self.at[:] = 0
         self._row = 0
 
@@ -122,10 +123,12 @@ class Store:
             state: The memory before the first row, `[N, ...]`.
         """
         past = slice(0, self.rows)
+        acted = self.acted.astype(F32)
+        acted[self.at, np.arange(self.slots)] = 0  # What came of it is not known yet.
         return Batch(
             obs=model.place(self.obs),
             code=model.dist.encode(self.action.at(past)),
-            acted=self.acted.astype(F32),
+            acted=acted,
             fresh=self.fresh.copy(),
             state=model.place(state),
             reward=self.reward[past].copy(),
