@@ -12,19 +12,8 @@ import numpy as np
 import torch
 from imitation.algorithms import bc
 from imitation.data import types
+from played import returns
 from stable_baselines3.common.policies import ActorCriticPolicy
-
-
-def returns(predict, episodes: int = 10) -> list[float]:
-    """Of the likeliest actions."""
-    env, found = gymnasium.make("CartPole-v1"), []
-    for seed in range(10_000, 10_000 + episodes):
-        (obs, _), total, over = env.reset(seed=seed), 0.0, False
-        while not over:
-            obs, reward, terminated, truncated, _ = env.step(predict(obs))
-            total, over = total + float(reward), terminated or truncated
-        found.append(total)
-    return found
 
 
 def main() -> None:

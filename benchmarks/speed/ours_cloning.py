@@ -7,8 +7,8 @@ import json
 import statistics
 import time
 
-import gymnasium
 import numpy as np
+from played import returns
 
 from understudy.learners.supervised import SupervisedConfig
 from understudy.nets.model import NetConfig
@@ -28,18 +28,6 @@ def settings(a: argparse.Namespace) -> dict:
         "learner": SupervisedConfig(schedule="constant", weight_decay=0, average=0),
         "held_out": HeldOutConfig(fraction=0),
     }
-
-
-def returns(predict, episodes: int = 10) -> list[float]:
-    """Of the likeliest actions."""
-    env, found = gymnasium.make("CartPole-v1"), []
-    for seed in range(10_000, 10_000 + episodes):
-        (obs, _), total, over = env.reset(seed=seed), 0.0, False
-        while not over:
-            obs, reward, terminated, truncated, _ = env.step(predict(obs))
-            total, over = total + float(reward), terminated or truncated
-        found.append(total)
-    return found
 
 
 def main() -> None:
