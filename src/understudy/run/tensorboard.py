@@ -86,13 +86,6 @@ class EventLog:
             raise CheckpointError(f"{self.path}: cannot be written: {error.strerror}") from error
 
 
-def available() -> bool:
-    """Whether TensorBoard is installed to look at what was written; writing needs nothing."""
-    from importlib.util import find_spec
-
-    return find_spec("tensorboard") is not None
-
-
 # Protocol buffers, wire format: a key is `field << 3 | type`, numbers are base 128, low part first.
 
 
