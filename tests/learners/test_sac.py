@@ -26,7 +26,7 @@ ACTIONS = ("continuous", "discrete", "multi-discrete", "hybrid", "masked")
 class Shifting:
     """A signal whose mind changes with every update: it rewards what its count says."""
 
-    discount, strength = 0.5, 2.0
+    discount, strength, ends = 0.5, 2.0, True
 
     def __init__(self):
         self.count = 0.0

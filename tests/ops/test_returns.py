@@ -39,6 +39,22 @@ def test_a_terminated_row_cuts_the_bootstrap_and_a_time_limit_does_not(kind):
         np.testing.assert_allclose(np.asarray(found)[:, 0, 0], [expected, 0])
 
 
+@KINDS
+def test_value_flows_over_a_termination_for_signals_that_do_not_end_there(kind):
+    # Row 0 ends the episode, row 1 is its last observation and worth 10 to both signals.
+    acted = kind(np.array([[True], [False]]))
+    found = gae(
+        kind(np.ones((2, 1, 2))),
+        kind(np.array([[[0.0, 0.0]], [[10.0, 10.0]], [[7.0, 7.0]]])),
+        kind(np.array([[True], [False]])),
+        acted,
+        kind(np.array([0.9, 0.5])),
+        0.95,
+        kind(np.array([True, False])),
+    )
+    np.testing.assert_allclose(np.asarray(found)[:, 0], [[1, 1 + 0.5 * 10], [0, 0]])
+
+
 def brute_force(reward, value, terminated, acted, discount, lam, t, n, s):
     total, weight = 0.0, 1.0
     while t < len(reward) and acted[t, n]:

@@ -110,7 +110,9 @@ class PPO:
         log_prob = self.model.dist.score(head[:-1], batch.code)[0]
         reward = np.stack([signal.reward(batch) for signal in self.signals.values()], -1)
         acted = batch.acted[:-1]
-        advantage = gae(reward, value, batch.terminated, acted > 0, self.discount, self.config.lam)
+        ends = np.array([signal.ends for signal in self.signals.values()])
+        lam, over = self.config.lam, batch.terminated
+        advantage = gae(reward, value, over, acted > 0, self.discount, lam, ends)
         batch.extra["memory"] = memory
         return Batch(
             obs={name: x[:-1] for name, x in batch.obs.items()},

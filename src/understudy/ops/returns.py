@@ -12,12 +12,14 @@ def gae(
     acted: Array,
     discount: Array,
     lam: float,
+    ends: Array | bool = True,
 ) -> Array:
     """Generalized advantage estimation (Schulman et al., 2016, eq. 16, arXiv:1506.02438).
 
     With one row per observation there is one formula: value flows over a row unless the episode
-    terminated there, so a time limit is bootstrapped from what was truly seen last; and the sum of
-    errors stops where nothing was done, so no episode runs into the next.
+    terminated there and the signal ends with it, so a time limit is bootstrapped from what was
+    truly seen last; and the sum of errors stops where nothing was done, so no episode runs into the
+    next.
 
     Args:
         reward: `[T, N, S]` of `S` signals.
@@ -26,13 +28,14 @@ def gae(
         acted: `[T, N]` bool, something was done on this row.
         discount: `[S]`, in [0, 1].
         lam: How far errors are summed, in [0, 1]: 0 one step, 1 to the end.
+        ends: `[S]` bool, whether a signal's value stops at a termination.
 
     Returns:
         `[T, N, S]`; 0 on rows that were not acted on.
     """
     xp = module_of(reward)
     alive = acted[..., None] * xp.ones_like(discount)
-    goes_on = ~terminated[..., None]
+    goes_on = ~(terminated[..., None] & ends)
     error = (reward + discount * value[1:] * goes_on - value[:-1]) * alive
     carry = alive * (discount * lam)
     advantage = xp.empty_like(error)

@@ -20,6 +20,9 @@ class ExtrinsicConfig:
     """What a reward is worth one step later."""
     strength: Annotated[float, Ge(0)] = 1.0
     """How much it counts among other signals."""
+    ends: bool = True
+    """Whether value stops where the task is over; without it the last observation is worth what it
+    would be if the task went on."""
 
 
 class Extrinsic:
@@ -27,7 +30,7 @@ class Extrinsic:
 
     def __init__(self, config: ExtrinsicConfig) -> None:
         """Args: config: see `ExtrinsicConfig`."""
-        self.discount, self.strength = config.discount, config.strength
+        self.discount, self.strength, self.ends = config.discount, config.strength, config.ends
 
     def reward(self, batch: Batch) -> Array:
         """See `RewardSignal`."""

@@ -18,10 +18,15 @@ class RewardSignal(Protocol):
     Attributes:
         discount: What a reward is worth one step later, in [0, 1].
         strength: How much the signal counts among others.
+        ends: Whether its value stops where the task is over. True for rewards of a task. False
+            where what comes after counts too: being curious goes on in the next episode (Burda et
+            al., 2019, section 2.3, arXiv:1810.12894), and a reward whose sign depends on how long
+            one lives needs a state after the end (Kostrikov et al., 2019, arXiv:1809.02925).
     """
 
     discount: float
     strength: float
+    ends: bool
 
     def reward(self, batch: Batch) -> Array:
         """`[L, B]` float32 rewards of these rows; changes nothing."""
