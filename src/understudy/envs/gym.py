@@ -53,6 +53,7 @@ class GymEnv:
         render_mode: str | None = None,
         make_kwargs: Mapping[str, Any] | None = None,
         max_entities: int = 32,
+        first_slot: int = 0,
     ) -> None:
         """Make the environments.
 
@@ -63,6 +64,8 @@ class GymEnv:
             render_mode: Of slot 0, for `render`; None: no pictures.
             make_kwargs: For `gymnasium.make` or the callable.
             max_entities: The most entities of an observation of variable length.
+            first_slot: The number of the first slot, for seeds and messages, where slots before it
+                are kept elsewhere.
 
         Raises:
             EnvError: It cannot be made, or its spaces are not supported.
@@ -70,6 +73,7 @@ class GymEnv:
         if slots < 1:
             raise EnvError(f"slots={slots}: expected at least 1")
         self.make_kwargs = dict(make_kwargs or {})
+        self._first_slot = first_slot
         self._envs = make_envs(env, slots, render_mode, self.make_kwargs)
         self._closed = False
         first = self._envs[0]
@@ -223,8 +227,9 @@ class GymEnv:
             raise self._blame(slot, error) from error
         for name, x in self._rows.items():
             if not np.array_equal(x[slot], state["rows"][name][slot]):
+                where = f"{self.env_id}, slot {self._first_slot + slot}"
                 raise EnvError(
-                    f"{self.env_id}, slot {slot}: living the episode again from its seed led to "
+                    f"{where}: living the episode again from its seed led to "
                     f"another '{name}'; this environment is not determined by its seed and "
                     "actions, so a run in it cannot be resumed exactly"
                 )
@@ -275,20 +280,20 @@ class GymEnv:
     def _begin(self, slot: int) -> None:
         """The next episode of a slot."""
         seed = self._seed_of(slot, self._episodes[slot])
+        self._seeds[slot] = seed
         self._began[slot] = self._time
         obs, _ = self._envs[slot].reset(seed=seed)
         self._write(obs, self._rows, slot)
         self._reward[slot] = 0
         self._terminated[slot] = self._truncated[slot] = self._over[slot] = False
         self._fresh[slot] = self._any_fresh = True
-        self._seeds[slot] = seed
         self._episodes[slot] += 1
         self._diary.begin(slot)
 
     def _seed_of(self, slot: int, episode: int) -> int:
         block, place = divmod(episode, _SEEDS)
         if place == 0:
-            key = (slot, block)
+            key = (self._first_slot + slot, block)
             sequence = np.random.SeedSequence(self._seed, spawn_key=key)
             # 31 bits: some environments hand their seed on to a signed 32-bit integer.
             self._blocks[slot] = (sequence.generate_state(_SEEDS) >> 1).tolist()
@@ -313,8 +318,11 @@ class GymEnv:
                     raise self._blame(slot, EnvError(f"observation '{name}' is {value}{where}"))
 
     def _blame(self, slot: int, error: Exception) -> EnvError:
-        """The error with the environment, slot and step where it happened."""
-        where = f"{self.env_id}, slot {slot}, step {self._time - self._began[slot]}"
+        """The error with the environment, slot, step and episode's seed where it happened."""
+        where = (
+            f"{self.env_id}, slot {self._first_slot + slot}, "
+            f"step {self._time - self._began[slot]}, seed {self._seeds[slot]}"
+        )
         if isinstance(error, EnvError):
             return EnvError(f"{where}: {error}")
         text = " ".join(str(error).split())
