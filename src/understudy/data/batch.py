@@ -20,7 +20,9 @@ class Batch:
     """Time-major windows of `L` consecutive rows, `B` of them side by side.
 
     Without memory `L` is 1 and every window is one row. A source that was asked for what came next
-    adds one row of observations, `acted` and `fresh`, so that `obs[1:]` is what followed.
+    adds one row of observations, `acted` and `fresh`, so that `obs[1:]` is what followed. One that
+    remembers may also add rows at the front that only warm a memory (`burn_in`), and rows at the
+    end that only say what came of the rows before (`n_step`).
 
     Attributes:
         obs: Named arrays `[L, B, ...]`, or `[L+1, B, ...]`.
@@ -32,6 +34,9 @@ class Batch:
         reward: `[L, B]` float32, the environment's.
         terminated: `[L, B]` bool, the task was over after this row's action.
         shown: `[B]` float32, 1 for demonstrations.
+        burn_in: How many rows at the front warm a memory and are not learned from.
+        n_step: How many rewards a row's target adds up; so the last `n_step - 1` rows on which is
+            known what was done are not learned from either.
         extra: What else a learner has prepared, by name (advantages, old log-probabilities).
     """
 
@@ -43,23 +48,39 @@ class Batch:
     reward: Array = None
     terminated: Array = None
     shown: Array = None
+    burn_in: int = 0
+    n_step: int = 1
     extra: dict[str, Array] = field(default_factory=dict)
+
+    @property
+    def length(self) -> int:
+        """`L`, rows to learn from; where `burn_in` is not 0, these come after as many others."""
+        return len(self.code) - self.burn_in - self.n_step + 1
 
     @property
     def share(self) -> Array:
         """`[L, B]` every row's weight, summing to one; rows without an action weigh nothing."""
-        acted = self.acted[: len(self.code)]
+        acted = self.acted[self.burn_in : self.burn_in + self.length]
         return acted / acted.sum()
 
     @property
     def known(self) -> Batch:
-        """The rows of which is known what was done: without the one that is only looked at."""
-        count = len(self.code)
+        """The rows to learn from, without those that are only looked at."""
+        return replace(self.rows(0, self.burn_in + self.length), n_step=1)
+
+    def rows(self, start: int, stop: int | None = None) -> Batch:
+        """Some rows of every window; `state` stays that before the first row of all."""
+        part = slice(start, stop)
+        later = (self.code, self.reward, self.terminated)
+        code, reward, terminated = (x if x is None else x[part] for x in later)
         return replace(
             self,
-            obs={name: x[:count] for name, x in self.obs.items()},
-            acted=self.acted[:count],
-            fresh=self.fresh[:count],
+            obs={name: x[part] for name, x in self.obs.items()},
+            code=code,
+            acted=self.acted[part],
+            fresh=self.fresh[part],
+            reward=reward,
+            terminated=terminated,
         )
 
 
