@@ -37,6 +37,8 @@ TORCH_AT_THE_TOP = {
     "nets/encoders.py",
     "nets/attention.py",
     "nets/recurrent.py",
+    "nets/tower.py",
+    "nets/goals.py",
     "nets/door.py",
     "nets/layers.py",
 }

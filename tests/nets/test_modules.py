@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from understudy.data.spec import ActionSpec, Obs, Spec, present
+from understudy.errors import ConfigError
 from understudy.nets import modules
 from understudy.nets.check import check_model, random_obs
 from understudy.nets.flat import F32, Adam
@@ -94,12 +95,12 @@ def test_no_hidden_layer_is_a_model_too():
     ],
 )
 def test_too_small_an_image_says_what_to_do(camera, side, says):
-    with pytest.raises(ValueError, match=f"image 'i' is 40x{side}; camera '{camera}' .*{says}"):
+    with pytest.raises(ConfigError, match=f"image 'i' is 40x{side}; camera '{camera}' .*{says}"):
         made({"i": Obs(kind="image", shape=(40, side, 3))}, camera=camera)
 
 
 def test_entities_without_features_are_refused():
-    with pytest.raises(ValueError, match="entities 'e'"):
+    with pytest.raises(ConfigError, match="entities 'e'"):
         made({"e": Obs(kind="entities", shape=(4, 0))})
 
 

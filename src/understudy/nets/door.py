@@ -10,6 +10,7 @@ from torch import nn
 
 from understudy.data.episode import Tree
 from understudy.data.spec import Spec, present
+from understudy.errors import ConfigError
 from understudy.nets.normalizer import LIMIT, Normalizer
 
 Tensors = dict[str, torch.Tensor]
@@ -44,7 +45,7 @@ class Door(nn.Module):
         """Args: spec: what is seen. normalize: whether vectors and entities are normalized.
 
         Raises:
-            ValueError: Entities without room or without features.
+            ConfigError: Entities without room or without features.
         """
         super().__init__()
         self.spec = spec
@@ -56,7 +57,10 @@ class Door(nn.Module):
         self._number: dict[str, int] = {}
         for name in self.entities:
             if not spec.obs[name].size:
-                raise ValueError(f"entities '{name}' are {list(spec.obs[name].shape)}: no numbers")
+                raise ConfigError(
+                    f"entities '{name}' are {list(spec.obs[name].shape)}: expected room for one at "
+                    "least, of one number at least; leave the observation out"
+                )
         if normalize:
             if self.width:
                 self._add("vectors", self.width)

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from understudy.data.spec import Obs
+from understudy.errors import ConfigError
 from understudy.nets.layers import conv, linear
 
 
@@ -29,7 +30,7 @@ class Camera(nn.Module):
             rng: Draws the weights.
 
         Raises:
-            ValueError: The image is smaller than the encoder's windows.
+            ConfigError: The image is smaller than the encoder's windows.
         """
         super().__init__()
         channels, height, width_px = image_shape(obs)
@@ -115,14 +116,14 @@ def check_side(kind: str, name: str, height: int, width: int) -> None:
     """Raise unless this encoder can see images of this size.
 
     Raises:
-        ValueError: Names the smallest side allowed, and what can be done.
+        ConfigError: Names the smallest side allowed, and what can be done.
     """
     side = min(height, width)
     if side >= CAMERAS[kind].min_side:
         return
     others = [f"'{k}' from {c.min_side}" for k, c in CAMERAS.items() if c.min_side <= side]
     instead = f"choose camera {' or '.join(others)} pixels" if others else "record it as a vector"
-    raise ValueError(
+    raise ConfigError(
         f"image '{name}' is {height}x{width}; camera '{kind}' sees images from "
         f"{CAMERAS[kind].min_side} pixels a side on: {instead}"
     )

@@ -12,6 +12,7 @@ from torch import nn
 from understudy.nets.dense import Activation, orthogonal
 
 Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
+RecurrentCell = TypeVar("RecurrentCell", nn.LSTMCell, nn.GRUCell)
 SQRT2 = 2**0.5
 ACTIVATIONS: dict[Activation, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
@@ -28,20 +29,23 @@ def conv(
     return _drawn(nn.Conv2d(i, o, side, stride, padding), rng, SQRT2)
 
 
-def lstm_cell(rng: np.random.Generator, i: int, o: int) -> nn.LSTMCell:
-    """A cell whose four gates are orthogonal each, and which remembers at first.
+def recurrent_cell(
+    rng: np.random.Generator, kind: type[RecurrentCell], i: int, o: int
+) -> RecurrentCell:
+    """A cell whose gates are orthogonal each; that of an LSTM remembers at first.
 
     The forget gate's offset is 1 (Jozefowicz et al., 2015, section 2.2).
     """
-    cell = nn.LSTMCell(i, o)
+    cell = kind(i, o)
     with torch.no_grad():
-        for gate in range(4):
-            rows = slice(gate * o, (gate + 1) * o)
+        for start in range(0, len(cell.bias_ih), o):
+            rows = slice(start, start + o)
             _fill(cell.weight_ih[rows], rng, 1.0)
             _fill(cell.weight_hh[rows], rng, 1.0)
         cell.bias_ih.zero_()
         cell.bias_hh.zero_()
-        cell.bias_ih[o : 2 * o] = 1.0  # gates come as input, forget, cell, output
+        if isinstance(cell, nn.LSTMCell):
+            cell.bias_ih[o : 2 * o] = 1.0  # gates come as input, forget, cell, output
     return cell
 
 

@@ -38,7 +38,16 @@ class NetConfig:
     entity_width: Annotated[int, Gt(0)] = 64
     """Width of the attention over entities."""
     memory: Annotated[int, Ge(0)] = 0
-    """Width of an LSTM that remembers; 0 for none."""
+    """Width of the memory; 0 for none."""
+    cell: Literal["lstm", "gru"] = "lstm"
+    """What remembers: a long short-term memory (Hochreiter and Schmidhuber, 1997), or a gated
+    recurrent unit (Cho et al., 2014), which has three gates for four and one state for two."""
+    goal: Literal["concat", "hyper"] = "concat"
+    """What an observation that is a goal does: it is seen like any other (`concat`), or besides
+    makes the weights of the last hidden layer (`hyper`; Ha et al., 2016)."""
+    shared: bool = False
+    """Whether the critic is one layer on top of the policy's network instead of a network of its
+    own."""
     normalize: bool = True
     """Whether the policy measures observations in deviations of what it has seen."""
 
@@ -107,12 +116,23 @@ def make_model(
     """Policy, and a critic with one value head per reward signal.
 
     Vectors without memory are served by numpy; anything else loads torch.
+
+    Raises:
+        ConfigError: The settings do not fit what is seen.
     """
-    if config.memory or any(o.kind in ("image", "entities") for o in spec.obs.values()):
+    if _beyond_dense(spec, config):
         from understudy.nets.modules import make_torch_model
 
         return make_torch_model(spec, dist, config, rng, num_signals)
     return DenseModel(spec, dist, config, rng, num_signals)
+
+
+def _beyond_dense(spec: Spec, config: NetConfig) -> list[str]:
+    """What networks in numpy cannot do, in words."""
+    odd = [f"{o.kind} '{n}'" for n, o in spec.obs.items() if o.kind in ("image", "entities")]
+    odd += ["a memory"] if config.memory else []
+    odd += ["goal='hyper'"] if config.goal == "hyper" else []
+    return odd + (["a shared critic"] if config.shared else [])
 
 
 class DenseModel:
@@ -131,11 +151,13 @@ class DenseModel:
         """Args: see `make_model`.
 
         Raises:
-            ValueError: Something other than vectors is seen.
+            ValueError: Something is asked for that only networks in torch can do.
         """
-        odd = [n for n, o in spec.obs.items() if o.kind in ("image", "entities")]
-        if odd or config.memory:
-            raise ValueError(f"dense networks see vectors and remember nothing: {odd}")
+        if odd := _beyond_dense(spec, config):
+            raise ValueError(
+                f"dense networks in numpy know vectors alone, but found {', '.join(odd)}: use "
+                "`make_model`, which chooses"
+            )
         self.spec, self.dist = spec, dist
         self._sizes = [(n, o.size) for n, o in spec.obs.items() if o.kind == "vector" and o.size]
         self._mask = spec.masks[0] if spec.masks else None

@@ -12,13 +12,12 @@ from torch import nn
 
 from understudy.data.episode import Tree
 from understudy.data.spec import Spec
-from understudy.nets.attention import Entities
-from understudy.nets.door import Door, Seen, Tensors
-from understudy.nets.encoders import Camera
+from understudy.nets.door import Door, Tensors
 from understudy.nets.flat import Flat
-from understudy.nets.layers import linear, stack
+from understudy.nets.layers import linear
 from understudy.nets.model import Act, NetConfig
-from understudy.nets.recurrent import Memory
+from understudy.nets.recurrent import CELLS
+from understudy.nets.tower import Tower
 from understudy.ops.arrays import Array
 from understudy.ops.cost import Out
 from understudy.ops.product import FORBIDDEN, Product
@@ -26,9 +25,6 @@ from understudy.ops.tape import Taped
 
 LOOK_ROWS = 4096
 """How many rows `look` gives a module at once, so that a rollout of images fits into memory."""
-
-CAMERA_WIDTH = 256
-"""Numbers per image where there is no hidden layer to take the width from."""
 
 
 def make_torch_model(
@@ -39,7 +35,8 @@ def make_torch_model(
     All weights are drawn from `rng`; torch's own generator is left as it was.
 
     Raises:
-        ValueError: An image is too small for the encoder, or entities have no numbers.
+        ConfigError: An image is too small for the encoder, entities have no numbers, or `goal` is
+            `hyper` and there is no goal or no hidden layer.
     """
     # Modules draw weights when they are made, which ours then replace; and torch warns of a layer
     # without outputs, as where nothing can be done.
@@ -50,7 +47,9 @@ def make_torch_model(
 
 
 class PolicyCritic(nn.Module):
-    """A policy's tower and a critic's, behind one door.
+    """A policy's tower and a critic, behind one door.
+
+    The critic is a tower of its own, or one layer on top of the policy's where that is shared.
 
     Attributes:
         memory: Shape of every named memory of one slot.
@@ -68,85 +67,46 @@ class PolicyCritic(nn.Module):
         super().__init__()
         self.door = Door(spec, config.normalize)
         self.policy = Tower(self.door, config, rng, dist.width, gain=0.01)
-        self.critic = Tower(self.door, config, rng, num_signals, gain=1.0) if num_signals else None
+        self.critic = self.value = None
+        if num_signals and config.shared:
+            self.value = linear(rng, self.policy.width, num_signals, 1.0)
+        elif num_signals:
+            self.critic = Tower(self.door, config, rng, num_signals, gain=1.0)
         self.constants = nn.Parameter(torch.zeros(dist.free))
         self._allowed = (spec.masks[0], dist.num_continuous) if spec.masks else None
-        towers = ["policy", "critic"] if num_signals else ["policy"]
-        self.memory = {f"{t}.{x}": (config.memory,) for t in towers for x in "hc" if config.memory}
+        towers = ["policy", "critic"] if self.critic else ["policy"]
+        names = CELLS[config.cell].names if config.memory else ()
+        self.memory = {f"{tower}.{name}": (config.memory,) for tower in towers for name in names}
 
     def forward(
         self, obs: Tensors, state: Tensors, fresh: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, Tensors]:
         """Head, values and memory; see `TorchModel`."""
         seen = self.door(obs, fresh.shape)
-        head, trace = self._head(seen, obs, state, fresh)
+        x, mine = self.policy.features(seen, _under("policy", state), fresh)
+        head, trace = self._head(x, obs), _named("policy", mine)
+        if self.value is not None:
+            return head, self.value(x), trace
         if self.critic is None:
             return head, head.new_zeros(*fresh.shape, 0), trace
-        value, more = self.critic(seen, _under("critic", state), fresh)
-        return head, value, trace | _named("critic", more)
+        value, its = self.critic(seen, _under("critic", state), fresh)
+        return head, value, trace | _named("critic", its)
 
     def act(
         self, obs: Tensors, state: Tensors, fresh: torch.Tensor
     ) -> tuple[torch.Tensor, Tensors]:
         """Head and memory of the policy alone."""
-        return self._head(self.door(obs, fresh.shape), obs, state, fresh)
+        seen = self.door(obs, fresh.shape)
+        x, trace = self.policy.features(seen, _under("policy", state), fresh)
+        return self._head(x, obs), _named("policy", trace)
 
-    def _head(
-        self, seen: Seen, obs: Tensors, state: Tensors, fresh: torch.Tensor
-    ) -> tuple[torch.Tensor, Tensors]:
-        head, trace = self.policy(seen, _under("policy", state), fresh)
+    def _head(self, x: torch.Tensor, obs: Tensors) -> torch.Tensor:
+        head = self.policy.out(x)
         if self._allowed is not None:
             name, c = self._allowed
             logits = torch.where(obs[name].bool(), head[..., c:], FORBIDDEN)
             head = torch.cat([head[..., :c], logits], -1)
-        head = torch.cat([head, self.constants.expand(*fresh.shape, -1)], -1)
-        return head, _named("policy", trace)
-
-
-class Tower(nn.Module):
-    """Encoders of everything that is seen, hidden layers, memory if there is one, and an output."""
-
-    def __init__(
-        self, door: Door, config: NetConfig, rng: np.random.Generator, out: int, *, gain: float
-    ) -> None:
-        """Draw the weights.
-
-        Args:
-            door: Says what is seen.
-            config: Widths and kinds.
-            rng: Draws the weights.
-            out: Numbers per row.
-            gain: Of the last layer's weights.
-        """
-        super().__init__()
-        per_image = config.hidden[0] if config.hidden else CAMERA_WIDTH
-        self.cameras = nn.ModuleList(
-            Camera(config.camera, name, door.spec.obs[name], per_image, rng) for name in door.images
-        )
-        sizes = [door.spec.obs[name].shape[-1] for name in door.entities]
-        self.entities = Entities(sizes, door.width, config.entity_width, rng) if sizes else None
-        width = door.width + per_image * len(self.cameras) + config.entity_width * bool(sizes)
-        # Torch has no layer that sees nothing; one that sees a zero says the same.
-        self._blind = width == 0
-        self.hidden = stack(rng, width or 1, config.hidden, config.activation)
-        width = config.hidden[-1] if config.hidden else width or 1
-        self.memory = Memory(width, config.memory, rng) if config.memory else None
-        self.out = linear(rng, config.memory or width, out, gain)
-
-    def forward(
-        self, seen: Seen, state: Tensors, fresh: torch.Tensor
-    ) -> tuple[torch.Tensor, Tensors]:
-        """Output `[L, B, out]`, and memory `h`, `c` `[L + 1, B, ...]`."""
-        parts = [seen.vectors]
-        parts += [camera(x) for camera, x in zip(self.cameras, seen.images, strict=True)]
-        if self.entities is not None:
-            parts.append(self.entities(seen.entities, seen.vectors))
-        x = torch.cat(parts, -1) if len(parts) > 1 else parts[0]
-        x = self.hidden(x.new_zeros(*fresh.shape, 1) if self._blind else x)
-        if self.memory is None:
-            return self.out(x), {}
-        x, h, c = self.memory(x, state["h"], state["c"], fresh)
-        return self.out(x), {"h": h, "c": c}
+        return torch.cat([head, self.constants.expand(*x.shape[:-1], -1)], -1)
 
 
 class TorchModel:
@@ -308,7 +268,8 @@ def _after(state: Tree, trace: Tensors) -> Tree:
 
 def _under(name: str, state: Tensors) -> Tensors:
     """The memories of one tower, by their own names."""
-    return {x: state[f"{name}.{x}"] for x in "hc" if f"{name}.{x}" in state}
+    start = f"{name}."
+    return {n.removeprefix(start): x for n, x in state.items() if n.startswith(start)}
 
 
 def _named(name: str, trace: Tensors) -> Tensors:

@@ -1,47 +1,90 @@
-"""Memory: a long short-term memory that forgets where an episode begins."""
+"""Memory as a layer: what was seen earlier in the episode, forgotten where another begins."""
 
 from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 
-from understudy.nets.layers import lstm_cell
+from understudy.nets.layers import recurrent_cell
+from understudy.nets.recurrence import Gradients, Traced, gru, lstm
+
+Cell = Literal["lstm", "gru"]
+
+
+class CellKind(NamedTuple):
+    """What a cell remembers, by name, and how it walks through a sequence."""
+
+    names: tuple[str, ...]
+    make: Any
+    walk: Any
+
+
+CELLS: dict[Cell, CellKind] = {
+    "lstm": CellKind(("h", "c"), nn.LSTMCell, lstm),
+    "gru": CellKind(("h",), nn.GRUCell, gru),
+}
+"""Cells by the name that `NetConfig.cell` gives them. `h` is what a memory shows."""
 
 
 class Memory(nn.Module):
-    """A long short-term memory (Hochreiter and Schmidhuber, 1997) over time-major rows.
+    """A recurrent cell over time-major rows, with the parameters of torch's own cell.
 
-    Rows go through one cell one after the other. A fused sequence kernel would have to stop
-    wherever any of the windows begins an episode: measured (64 to 128 wide, 8 to 64 windows of 16
-    to 64 rows, an episode every 20) it took 0.6 to 1.9 times as long.
+    Gradients can be taken once; a gradient of a gradient raises.
+
+    Attributes:
+        names: Of what is remembered; `h` is what is shown.
     """
 
-    def __init__(self, size: int, width: int, rng: np.random.Generator) -> None:
-        """Args: size: numbers per row. width: of the memory and the answer. rng: draws weights."""
+    def __init__(self, kind: Cell, size: int, width: int, rng: np.random.Generator) -> None:
+        """Args: kind: of cell. size: numbers per row. width: of the memory. rng: draws weights."""
         super().__init__()
-        self.cell = lstm_cell(rng, size, width)
+        self.names, make, self._walk = CELLS[kind]
+        self.cell = recurrent_cell(rng, make, size, width)
 
     def forward(
-        self, x: torch.Tensor, h: torch.Tensor, c: torch.Tensor, fresh: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        self, x: torch.Tensor, state: dict[str, torch.Tensor], fresh: torch.Tensor
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """What is remembered after every row.
 
         Args:
             x: `[L, B, D]`.
-            h: `[B, width]` memory before the first row, what is shown.
-            c: `[B, width]` memory before the first row, what is kept.
+            state: `[B, width]` each memory before the first row.
             fresh: `[L, B]` bool, an episode begins here: what came before is forgotten.
 
         Returns:
             y: `[L, B, width]` the answers.
-            h, c: `[L + 1, B, width]` memory before every row, and after the last.
+            trace: `[L + 1, B, width]` each memory before every row, and after the last.
         """
-        hs, cs = [h], [c]
-        keep = (~fresh)[..., None].to(x.dtype)
-        for row, kept in zip(x.unbind(0), keep.unbind(0), strict=True):
-            h, c = self.cell(row, (h * kept, c * kept))
-            hs.append(h)
-            cs.append(c)
-        h_all = torch.stack(hs)
-        return h_all[1:], h_all, torch.stack(cs)
+        cell = self.cell
+        said = nn.functional.linear(x, cell.weight_ih, cell.bias_ih)
+        start = [state[name] for name in self.names]
+        found = _Walk.apply(self._walk, fresh, said, cell.weight_hh, cell.bias_hh, *start)
+        trace: dict[str, torch.Tensor] = dict(zip(self.names, found, strict=True))
+        return trace["h"][1:], trace
+
+
+class _Walk(torch.autograd.Function):
+    """A walk through a sequence as one node of torch's graph."""
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any, walk: Any, fresh: torch.Tensor, *inputs: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        said, weight, bias, *start = (x.detach().numpy() for x in inputs)
+        traced: Traced = walk(said, weight, bias, start, fresh.numpy())
+        ctx.back = traced.back
+        ctx.set_materialize_grads(False)
+        return tuple(map(torch.from_numpy, traced.trace))
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *gradients: torch.Tensor | None
+    ) -> tuple[Any, ...]:
+        found: Gradients = ctx.back([None if g is None else g.numpy() for g in gradients])
+        arrays = (found.said, found.weight, found.bias, *found.start)
+        return None, None, *map(torch.from_numpy, arrays)
