@@ -28,6 +28,10 @@ class CheckpointError(UnderstudyError):
     """A run folder or checkpoint that is missing, damaged, or from another version."""
 
 
+class NonFiniteError(UnderstudyError):
+    """A number that is learned from is nan or infinite; the weights are as they were before it."""
+
+
 class MissingExtraError(UnderstudyError):
     """A feature whose optional dependency is not installed."""
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from understudy.data.batch import Batch
+from understudy.errors import NonFiniteError
 from understudy.learners.ppo import PPO, PPOConfig
 from understudy.nets.model import Model, NetConfig, make_model, start_state
 from understudy.ops.product import Product
@@ -103,6 +104,31 @@ def test_it_stops_an_update_once_the_policy_has_moved_far_enough():
     far.config = PPOConfig(epochs=50, minibatch=16, learning_rate=1e-2)
     far.update(rollout(far.model), 0.0)
     assert near.optimizer.num_steps < far.optimizer.num_steps
+
+
+@pytest.mark.parametrize(("name", "start"), [("clip", 0.02), ("entropy", 0.5)])
+def test_clip_and_entropy_fall_as_their_schedules_say(name, start):
+    ppo = made()
+    prepared = ppo.prepare(rollout(ppo.model))
+    ppo.update(rollout(ppo.model), 0.0)  # so that the policy has moved
+    found = {}
+    for shape, value, progress in (("linear", start, 0.75), ("constant", start / 4, 0.75)):
+        ppo.config = PPOConfig(**{name: value, f"{name}_schedule": shape})
+        found[shape] = ppo.loss(prepared, progress)[0].value
+    assert found["linear"] == pytest.approx(found["constant"])
+    ppo.config = PPOConfig(**{name: start})
+    assert ppo.loss(prepared, 0.75)[0].value != pytest.approx(found["constant"])
+
+
+def test_a_reward_that_is_not_finite_stops_before_the_weights():
+    ppo = made()
+    batch, before = rollout(ppo.model), ppo.model.flat.value.copy()
+    batch.reward[3, 1] = np.nan
+    with pytest.raises(
+        NonFiniteError, match=r"the gradient of \S+ is not finite.*loss/value is nan"
+    ):
+        ppo.update(batch, 0.0)
+    assert (ppo.model.flat.value == before).all()
 
 
 def test_going_on_from_a_state_is_going_on():

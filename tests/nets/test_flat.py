@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from understudy.errors import NonFiniteError
 from understudy.nets.flat import F32, Adam, Flat
 
 
@@ -124,3 +125,24 @@ def test_adam_goes_on_from_where_it_was_saved():
         adam.step(0.1)
         again.step(0.1)
     np.testing.assert_array_equal(a.value, b.value)
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [(np.nan, "not finite"), (-np.inf, "not finite"), (-1e30, "as large as 1e\\+30")],
+)
+@pytest.mark.parametrize("max_norm", [None, 0.5])
+def test_a_gradient_that_is_not_finite_is_named_and_changes_nothing(bad, said, max_norm):
+    flat = Flat(7)
+    flat.take("policy.0.weight", 2, 2)
+    flat.take("policy.0.bias", 3)
+    adam = Adam(flat, max_norm=max_norm, decay=0.1)
+    flat.grad += 1
+    adam.step(0.1)
+    before, moments = flat.value.copy(), adam.state_dict()
+    flat.grad[5] = bad
+    with pytest.raises(NonFiniteError, match=rf"policy\.0\.bias is {said}, loss/policy is 2.5;"):
+        adam.step(0.1, {"loss/policy": 2.5})
+    np.testing.assert_array_equal(flat.value, before)
+    for name, x in adam.state_dict().items():
+        np.testing.assert_array_equal(x, moments[name])

@@ -81,6 +81,22 @@ def test_any_rollout_equals_the_sum_of_its_errors_slot_by_slot_and_signal_by_sig
 
 
 @KINDS
+@pytest.mark.parametrize("rows", [*range(10), 64, 65])
+def test_errors_are_summed_to_the_last_row_however_many_there_are(kind, rows):
+    # Every error is 1 and a half of the next sum comes back: 2 less a half per row that follows.
+    found = gae(
+        kind(np.ones((rows, 2, 1))),
+        kind(np.zeros((rows + 1, 2, 1))),
+        kind(np.zeros((rows, 2), bool)),
+        kind(np.ones((rows, 2), bool)),
+        kind(np.array([1.0])),
+        0.5,
+    )
+    expected = 2 - 0.5 ** np.arange(rows)[::-1, None]
+    np.testing.assert_allclose(np.asarray(found)[..., 0], expected.repeat(2, 1))
+
+
+@KINDS
 def test_standardized_numbers_have_mean_0_and_deviation_1_under_their_weights(kind):
     rng = np.random.default_rng(0)
     x, share = kind(rng.standard_normal((5, 7)) * 3 + 2), rng.random((5, 7))

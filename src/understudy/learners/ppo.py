@@ -34,6 +34,10 @@ class PPOConfig:
     """Step size of Adam at the start."""
     schedule: Shape = "linear"
     """How the step size falls to 0 over the run."""
+    clip_schedule: Shape = "constant"
+    """How `clip` falls to 0 over the run."""
+    entropy_schedule: Shape = "constant"
+    """How `entropy` falls to 0 over the run."""
     epochs: Annotated[int, Gt(0)] = 10
     """How often every row is learned from."""
     minibatch: Annotated[int, Gt(0)] = 64
@@ -86,13 +90,14 @@ class PPO:
     def update(self, batch: Batch, progress: float) -> Metrics:
         """Several epochs over one rollout, then the signals' own updates."""
         c = self.config
+        learning_rate = scheduled(c.learning_rate, c.schedule, progress)
         rollout = self.prepare(batch)
         metrics: Metrics = {}
         for _ in range(c.epochs):
             for rows in minibatches(rollout, self.rng, c.minibatch, self.length, self.model.place):
                 loss, metrics = self.loss(rows, progress)
                 loss.backward()
-                self.optimizer.step(scheduled(c.learning_rate, c.schedule, progress))
+                self.optimizer.step(learning_rate, metrics)
             if c.max_kl is not None and float(metrics["kl"]) > c.max_kl:
                 break
         # Only now: these rows were lived under the old unit, the next will be under the new one.
@@ -140,8 +145,8 @@ class PPO:
             old["log_prob"],
             standardized(old["advantage"], share),
             share,
-            c.clip,
-            c.entropy,
+            scheduled(c.clip, c.clip_schedule, progress),
+            scheduled(c.entropy, c.entropy_schedule, progress),
         )
         value_loss = value_error(value, old["target"], old["value"], share, c.value_clip)
         loss = policy_loss + c.value_weight * value_loss

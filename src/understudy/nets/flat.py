@@ -7,13 +7,18 @@ a moving average or a copy is one call whatever the network looks like.
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.errors import NonFiniteError
+
 F32 = np.float32
 Vector = NDArray[np.float32]
+_NOTHING: Mapping[str, SupportsFloat] = MappingProxyType({})
 
 
 class Flat:
@@ -112,12 +117,25 @@ class Adam:
         self.num_steps = 0
         self.mean, self.square, self._spare = (np.zeros_like(flat.value) for _ in range(3))
 
-    def step(self, learning_rate: float) -> None:
-        """Move the parameters against the gradient, and clear the gradient."""
+    def step(self, learning_rate: float, figures: Mapping[str, SupportsFloat] = _NOTHING) -> None:
+        """Move the parameters against the gradient, and clear the gradient.
+
+        Args:
+            learning_rate: How far.
+            figures: Losses and the like, by name, to be said if the gradient is not finite.
+
+        Raises:
+            NonFiniteError: The gradient is nan or infinite, or too long for float32; parameters
+                and moments are as they were.
+        """
         g, m, v, t = self.flat.grad, self.mean, self.square, self._spare
+        with np.errstate(over="ignore"):
+            squared_norm = float(np.dot(g, g))
+        if not math.isfinite(squared_norm):
+            raise NonFiniteError(self._complaint(figures))
         self.num_steps += 1
         if self.max_norm is not None:
-            norm = math.sqrt(float(np.dot(g, g)))
+            norm = math.sqrt(squared_norm)
             if norm > self.max_norm:
                 g *= F32(self.max_norm / (norm + 1e-6))
         for weight in self._decaying:
@@ -135,6 +153,20 @@ class Adam:
         t *= F32(learning_rate * mean / root)
         self.flat.value -= t
         g.fill(0)
+
+    def _complaint(self, figures: Mapping[str, SupportsFloat]) -> str:
+        """Which parameter's gradient is at fault, and which of the figures."""
+        gradients = self.flat.named(self.flat.grad) or {"the parameters": self.flat.grad}
+        worst = {name: float(np.abs(g).max(initial=0)) for name, g in gradients.items()}
+        # One nan may have made others on its way; the first layer is where to begin to look.
+        odd = [name for name, most in worst.items() if not math.isfinite(most)]
+        name = odd[0] if odd else max(worst, key=lambda n: worst[n])
+        said = "".join(f", {key} is {float(x):.3g}" for key, x in figures.items())
+        found = "not finite" if odd else f"as large as {worst[name]:.3g}"
+        return (
+            f"the gradient of {name} is {found}{said}; the weights are as they were before. Lower "
+            "learning_rate, or look for huge rewards and observations"
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """Moments and step count."""

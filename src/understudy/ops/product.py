@@ -88,8 +88,9 @@ class Gaussian:
         inverse = module_of(head).exp(-log_std)
         z = (code[..., self.code] - head[..., self.mean]) * inverse
         squared = z * z
-        log_prob = -0.5 * (squared + (2 * log_std + LOG_2PI)).sum(-1)
-        entropy = log_std.sum(-1) + 0.5 * (1 + LOG_2PI) * z.shape[-1]
+        spread, width = log_std.sum(-1), z.shape[-1]
+        log_prob = -0.5 * squared.sum(-1) - spread - 0.5 * LOG_2PI * width
+        entropy = spread + 0.5 * (1 + LOG_2PI) * width
 
         def pull(out: Array, g: Array, h: Array) -> None:
             g, h = g[..., None], h[..., None]
@@ -161,21 +162,20 @@ class Choice:
 
     def score(self, head: Array, code: Array) -> tuple[Array, Array, Pull]:
         """See `Part.score`. dlogp/dz = onehot - p, dH/dz = -p (log p + H)."""
-        xp = module_of(head)
-        z, one = head[..., self.logits], code[..., self.code]
-        z = z - xp.amax(z, -1, keepdims=True)
+        xp, lead = module_of(head), head.shape[:-1]
+        z, one = columns(head[..., self.logits]), columns(code[..., self.code])
+        z = z - highest(z)
         p = xp.exp(z)
-        total = p.sum(-1, keepdims=True)
+        total = p.sum(0)
         p = p / total
         z = z - xp.log(total)
-        entropy = -(p * z).sum(-1)
+        entropy = -(p * z).sum(0)
 
         def pull(out: Array, g: Array, h: Array) -> None:
-            out[..., self.logits] = g[..., None] * (one - p) - h[..., None] * p * (
-                z + entropy[..., None]
-            )
+            d = g.reshape(-1) * (one - p) - h.reshape(-1) * p * (z + entropy)
+            out[..., self.logits] = d.T.reshape(*lead, len(d))
 
-        return (z * one).sum(-1), entropy, pull
+        return (z * one).sum(0).reshape(lead), entropy.reshape(lead), pull
 
     def surprise(self, head: Array, code: Array) -> Lazy:
         """See `Part.surprise`. The gradient is p - onehot."""
