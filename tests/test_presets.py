@@ -1,20 +1,32 @@
 """Learn, record and evaluate in three words."""
 
+from dataclasses import replace
+
 import gymnasium as gym
 import numpy as np
 import pytest
 
 import understudy.envs.gym as our_gym
+from understudy import settings
+from understudy.agent import changed
 from understudy.data.action import Action
 from understudy.data.actor import Fixed
 from understudy.data.spec import ActionSpec, Obs, Spec
 from understudy.envs.gym import GymEnv
 from understudy.errors import ConfigError, DemoError, EnvError, UnderstudyError
+from understudy.nets.critic import CriticConfig
 from understudy.nets.model import NetConfig
 from understudy.ops.cost import Cost
-from understudy.presets import BC, PPO, evaluate, record
+from understudy.presets import BC, PPO, SAC, evaluate, record, settings_for
 from understudy.run.cloning import BCConfig
 from understudy.run.held_out import look_at
+from understudy.run.methods import config_class
+from understudy.run.on_policy import OnPolicyConfig
+from understudy.run.practice import PracticeConfig
+from understudy.run.replay import Mixed
+from understudy.run.shown import ShownConfig
+from understudy.run.tuned import FOLDER
+from understudy.terms.clone import CloneConfig
 from worlds import TinyEnv, toy_demos
 
 SMALL = NetConfig(hidden=(8,))
@@ -94,7 +106,7 @@ def test_a_saved_agent_predicts_the_same_and_cannot_learn_on(tmp_path):
     assert a.discrete.tolist() == b.discrete.tolist()
     assert again.config.net == SMALL
     assert again.report() is None
-    with pytest.raises(UnderstudyError, match="another BC with the demonstrations"):
+    with pytest.raises(UnderstudyError, match="make another BC"):
         again.learn()
 
 
@@ -209,8 +221,67 @@ def test_a_ppo_run_taken_up_from_its_state_ends_the_same():
     assert first
     assert second
     straight.learn()
-    first.learn([StopAt(320)])
+    first.learn(watchers=[StopAt(320)])
     assert first.progress.steps < 640
     second.load_state_dict(first.state_dict())
     second.learn()
     assert (straight.model.flat.value == second.model.flat.value).all()
+
+
+def test_sac_learns_is_saved_and_acts_the_same_when_loaded(tmp_path):
+    net, critic = NetConfig(hidden=(16,), normalize=False), CriticConfig(hidden=(16,))
+    practice = PracticeConfig(warmup_steps=50, batch_size=16)
+    small = {"net": net, "critic": critic, "practice": practice, "steps": 120}
+    agent = SAC("Pendulum-v1", seed=0, **small).learn()
+    assert agent.run is not None
+    assert agent.run.learner.policy_adam.num_steps == 70
+    loaded = SAC.load(agent.save(tmp_path / "policy"))
+    obs = np.random.default_rng(0).standard_normal((50, 3)).astype(np.float32)
+    ours, theirs = (a.predict(obs, deterministic=True)[0] for a in (agent, loaded))
+    assert (ours == theirs).all()
+
+
+def test_settings_tuned_for_an_environment_hold_until_something_else_is_said():
+    tuned = settings_for("ppo", "CartPole-v1")
+    assert tuned != OnPolicyConfig()
+    assert PPO("CartPole-v1").config == changed(tuned, {"env": "CartPole-v1"})
+    assert PPO("CartPole-v1", rows=64).config.rows == 64
+    assert PPO("CartPole-v1", config=OnPolicyConfig()).config.rows == OnPolicyConfig().rows
+    assert settings_for("ppo", TinyEnv()) == OnPolicyConfig()
+
+
+def test_demonstrations_are_cloned_before_and_beside_acting():
+    demos = record("CartPole-v1", episodes=2)
+    shown = ShownConfig(pretrain=300)
+    agent = PPO("CartPole-v1", demos=demos, shown=shown, steps=500)
+    already = evaluate(agent, "CartPole-v1", episodes=5)
+    assert already.returns.mean() > 100, "cloning has come first"
+    agent.learn()
+    assert agent.run is not None
+    assert set(agent.run.learner.terms) == {"clone"}
+    assert "shown" in agent.run.parts
+    alone = replace(shown, clone=CloneConfig(weight=0))
+    agent = PPO("CartPole-v1", demos=demos, shown=alone, steps=500)
+    assert agent.run is not None
+    assert not agent.run.learner.terms
+
+
+def test_sac_remembers_demonstrations_in_every_batch():
+    demos = record("CartPole-v1", episodes=1)
+    agent = SAC("CartPole-v1", demos=demos, shown=ShownConfig(pretrain=20))
+    assert agent.run is not None
+    assert isinstance(agent.run.source.source, Mixed)
+    assert set(agent.run.learner.terms) == {"clone"}
+
+
+def test_demonstrations_of_something_else_are_refused_before_acting():
+    with pytest.raises(DemoError, match="do not fit the environment"):
+        PPO("CartPole-v1", demos=toys())
+
+
+@pytest.mark.parametrize("method", ["ppo", "sac"])
+def test_every_tuned_file_can_be_read_and_is_of_a_known_environment(method):
+    files = sorted((FOLDER / method).glob("*.yaml"))
+    for file in files:
+        assert settings.read(config_class(method), files=[file]).method == method
+        assert file.stem.replace("ALE.", "ALE/") in gym.registry

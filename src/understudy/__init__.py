@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from understudy.data.formats.door import load_demos
     from understudy.data.formats.native import write_demos
     from understudy.data.spec import Spec
-    from understudy.presets import BC, PPO, evaluate, record
+    from understudy.presets import BC, PPO, SAC, evaluate, record
     from understudy.run.policy import Policy
 
 __all__ = [
     "BC",
     "PPO",
+    "SAC",
     "Demos",
     "Policy",
     "Spec",
@@ -35,6 +36,7 @@ __all__ = [
 _HOMES = {
     "BC": "understudy.presets",
     "PPO": "understudy.presets",
+    "SAC": "understudy.presets",
     "Demos": "understudy.data.demos",
     "Policy": "understudy.run.policy",
     "Spec": "understudy.data.spec",

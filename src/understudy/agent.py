@@ -1,21 +1,80 @@
-"""What every ready-made learner can do besides learning: act, be saved, be loaded."""
+"""What every ready-made learner can do: learn, act, be saved, be loaded."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
+from understudy import settings
+from understudy.errors import ConfigError, UnderstudyError
+from understudy.run.loop import Progress, Watcher
+from understudy.run.methods import config_class
 from understudy.run.policy import Policy
+
+Config = TypeVar("Config")
+
+
+class Learning(Protocol):
+    """A run, see `understudy.run`.
+
+    Attributes:
+        progress: How far it is.
+    """
+
+    progress: Progress
+
+    def learn(self, keeper: None = None, watchers: Sequence[Watcher] = ()) -> float:
+        """Go on to the end."""
+        ...
+
+    def policy(self) -> Policy:
+        """What has been learned so far."""
+        ...
 
 
 class Agent:
     """Has a policy, and speaks with it as users of Stable-Baselines are used to.
 
     Attributes:
+        method: How it learns.
+        config: Its settings.
         policy: The policy as it is now.
+        run: How it learns on; None for an agent that was loaded.
+        log: Lines of metrics, each with its `step`.
     """
 
+    method: ClassVar[str]
+    config: Any
     policy: Policy
+    run: Any
+    log: list[Mapping[str, Any]]
+
+    def learn(self, steps: int | None = None) -> Self:
+        """Learn, and keep the policy that comes out.
+
+        Args:
+            steps: How many; by default `config.steps`. Steps of the environment where the method
+                acts, else updates.
+
+        Raises:
+            UnderstudyError: It has learned already, or was loaded and has nothing to learn from.
+        """
+        run: Learning | None = self.run
+        if run is None or run.progress.done:
+            raise UnderstudyError(
+                "this policy has learned already; make another "
+                f"{type(self).__name__}(...) to learn again"
+            )
+        run.progress.total = self.config.steps if steps is None else steps
+        run.learn()
+        self.settle()
+        self.policy = run.policy()
+        return self
+
+    def settle(self) -> None:
+        """Choose among the weights that a run leaves; the last by default."""
 
     def predict(
         self,
@@ -36,9 +95,18 @@ class Agent:
         """A saved policy, ready to `predict`; it has nothing to learn on from."""
         agent = cls.__new__(cls)
         agent.policy = Policy.load(path)
-        agent.rest()
+        agent.run, agent.log = None, []
+        agent.config = config_class(cls.method)(net=agent.policy.net)
         return agent
 
-    def rest(self) -> None:
-        """Be an agent that has nothing to learn from."""
-        raise NotImplementedError
+
+def changed(config: Config, changes: Mapping[str, Any]) -> Config:
+    """The config with some fields replaced, checked.
+
+    Raises:
+        ConfigError: There is no such field, or it cannot have that value.
+    """
+    try:
+        return settings.check(dataclasses.replace(config, **changes))  # type: ignore[type-var]
+    except TypeError as error:
+        raise ConfigError(f"{type(config).__name__}: {error}") from None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any
 
 from understudy import settings
-from understudy.agent import Agent
+from understudy.agent import Agent, changed
 from understudy.data.actor import Actor
 from understudy.data.demos import Demos, Provenance
 from understudy.data.formats.door import load_demos
@@ -17,17 +16,19 @@ from understudy.data.spec import Spec
 from understudy.envs.actors import random_actor
 from understudy.envs.env import Env, one
 from understudy.envs.gym import GymEnv
-from understudy.errors import ConfigError, UnderstudyError
+from understudy.errors import ConfigError
 from understudy.run.cloning import BCConfig, Cloning
 from understudy.run.evaluate import Evaluation, play
 from understudy.run.held_out import HeldOutReport
-from understudy.run.on_policy import OnPolicy, OnPolicyConfig
+from understudy.run.methods import config_class, make_run
+from understudy.run.off_policy import OffPolicyConfig
+from understudy.run.on_policy import OnPolicyConfig
 from understudy.run.policy import Policy
 from understudy.run.record import InMemory, record_episodes
+from understudy.run.reinforcement import Reinforcement
+from understudy.run.tuned import tuned
 from understudy.terms.term import LossTerm
 from understudy.worlds.experts import scripted
-
-Config = TypeVar("Config", BCConfig, OnPolicyConfig)
 
 EVALUATION_SEED = 1_000_003
 """Far from the seeds that people give to recordings, so that starts differ."""
@@ -39,6 +40,10 @@ class BC(Agent):
     Example:
         `agent = BC("LunarLander-v3", "demos/lander").learn()` and then `agent.predict(obs)`.
     """
+
+    method = "bc"
+    config: BCConfig
+    run: Cloning | None
 
     def __init__(
         self,
@@ -67,55 +72,19 @@ class BC(Agent):
         """
         known = None if env is None else spec_of_env(env)
         demos = demos if isinstance(demos, Demos) else load_demos(demos, spec=known)
-        if seed is not None:
-            changes["seed"] = seed
-        if isinstance(env, str):
-            changes["env"] = env
-        self.config = _changed(config or BCConfig(), changes)
-        self.spec = known or demos.spec
-        self.log: list[Mapping[str, Any]] = []
-        """Lines of metrics, each with its `step`."""
-        self.cloning: Cloning | None = Cloning(
-            self.spec, demos, self.config, self.log.append, terms=terms
-        )
-        self.policy = self.cloning.policy(self._facts())
+        self.config = changed(config or BCConfig(), _said(env, seed, changes))
+        self.log = []
+        self.run = Cloning(known or demos.spec, demos, self.config, self.log.append, terms=terms)
+        self.policy = self.run.policy()
 
-    def learn(self, steps: int | None = None) -> Self:
-        """Learn, and keep the last weights, or the best ones where `config.weights` says.
-
-        Args:
-            steps: Updates; by default `config.steps`.
-
-        Raises:
-            UnderstudyError: It has learned already, or was loaded without demonstrations.
-        """
-        cloning = self.cloning
-        if cloning is None or cloning.progress.done:
-            raise UnderstudyError(
-                "this policy has learned already; make another BC with the demonstrations"
-            )
-        cloning.progress.total = self.config.steps if steps is None else steps
-        cloning.learn()
-        cloning.use(cloning.kept)
-        self.policy = cloning.policy(self._facts())
-        return self
+    def settle(self) -> None:
+        """Keep the last weights, or the best ones where `config.weights` says."""
+        assert self.run is not None, "it has just learned"
+        self.run.use(self.run.kept)
 
     def report(self) -> HeldOutReport | None:
         """How like what was shown it acts on held-out episodes, beside two baselines."""
-        return None if self.cloning is None else self.cloning.report()
-
-    def rest(self) -> None:
-        """See `Agent.rest`."""
-        self.spec, self.cloning = self.policy.spec, None
-        self.config, self.log = BCConfig(net=self.policy.net), []
-
-    def _facts(self) -> dict[str, Any]:
-        return {
-            "method": "bc",
-            "env": self.config.env,
-            "seed": self.config.seed,
-            "steps": self.cloning.progress.steps if self.cloning else 0,
-        }
+        return None if self.run is None else self.run.report()
 
 
 class PPO(Agent):
@@ -125,12 +94,16 @@ class PPO(Agent):
         `agent = PPO("CartPole-v1", steps=50_000).learn()` and then `agent.predict(obs)`.
     """
 
+    method = "ppo"
+    config: OnPolicyConfig
+    run: Reinforcement | None
+
     def __init__(
         self,
         env: Any,
         *,
+        demos: Demos | str | Path | Sequence[str | Path] | None = None,
         seed: int | None = None,
-        slots: int = 8,
         config: OnPolicyConfig | None = None,
         terms: Mapping[str, LossTerm] | None = None,
         **changes: Any,
@@ -139,56 +112,94 @@ class PPO(Agent):
 
         Args:
             env: A Gymnasium id or environment, or one of our `Env`s.
+            demos: Demonstrations to lean on as `config.shown` says, or where they are.
             seed: Of everything random; None: the config's.
-            slots: How many environments run side by side, where `env` is an id.
-            config: All settings; by default those of `OnPolicyConfig`.
-            terms: Further losses of the policy, by name, such as `Clone` of demonstrations.
+            config: All settings; by default those tuned for the environment, else those of
+                `OnPolicyConfig`.
+            terms: Further losses of the policy, by name.
+            changes: Single fields of the config, such as `steps=50_000` or `slots=4`.
+
+        Raises:
+            ConfigError, DemoError, EnvError: Something does not fit; says what and what to do.
+        """
+        known = config or settings_for("ppo", env)
+        self.config = changed(known, _said(env, seed, changes))
+        self.log = []
+        self.run = _acting(env, self.config, self.log, demos, terms)
+        self.policy = self.run.policy()
+
+
+class SAC(Agent):
+    """Soft actor-critic with the shape that users of Stable-Baselines know.
+
+    Example:
+        `agent = SAC("Pendulum-v1", steps=10_000).learn()` and then `agent.predict(obs)`.
+    """
+
+    method = "sac"
+    config: OffPolicyConfig
+    run: Reinforcement | None
+
+    def __init__(
+        self,
+        env: Any,
+        *,
+        demos: Demos | str | Path | Sequence[str | Path] | None = None,
+        seed: int | None = None,
+        config: OffPolicyConfig | None = None,
+        terms: Mapping[str, LossTerm] | None = None,
+        **changes: Any,
+    ) -> None:
+        """Make the environment, and be ready to learn.
+
+        Args:
+            env: A Gymnasium id or environment, or one of our `Env`s.
+            demos: Demonstrations with rewards, mixed into every batch, or where they are.
+            seed: Of everything random; None: the config's.
+            config: All settings; by default those tuned for the environment, else those of
+                `OffPolicyConfig`.
+            terms: Further losses of the policy, by name.
             changes: Single fields of the config, such as `steps=50_000`.
 
         Raises:
-            ConfigError, EnvError: Something does not fit; says what and what to do.
+            ConfigError, DemoError, EnvError: Something does not fit; says what and what to do.
         """
-        if seed is not None:
-            changes["seed"] = seed
-        if isinstance(env, str):
-            changes["env"] = env
-        self.config = _changed(config or OnPolicyConfig(), changes)
-        self.log: list[Mapping[str, Any]] = []
-        """Lines of metrics, each with its `step`."""
-        world = as_env(env, slots if isinstance(env, str) else 1)
-        self.run: OnPolicy | None = OnPolicy(world, self.config, self.log.append, terms)
-        self.policy = self.run.policy(self._facts())
+        known = config or settings_for("sac", env)
+        self.config = changed(known, _said(env, seed, changes))
+        self.log = []
+        self.run = _acting(env, self.config, self.log, demos, terms)
+        self.policy = self.run.policy()
 
-    def learn(self, steps: int | None = None) -> Self:
-        """Act and learn.
 
-        Args:
-            steps: Steps of the environment; by default `config.steps`.
+def settings_for(method: str, env: Any) -> Any:
+    """The settings tuned for an environment, where there are any; else the method's defaults.
 
-        Raises:
-            UnderstudyError: It has learned already, or was loaded without an environment.
-        """
-        if self.run is None or self.run.progress.done:
-            raise UnderstudyError(
-                "this policy has learned already; make another PPO with the environment"
-            )
-        self.run.progress.total = self.config.steps if steps is None else steps
-        self.run.learn()
-        self.policy = self.run.policy(self._facts())
-        return self
+    Args:
+        method: Such as `ppo`.
+        env: A Gymnasium id; for anything else nothing is tuned.
+    """
+    cls = config_class(method)
+    file = tuned(method, env) if isinstance(env, str) else None
+    return settings.read(cls, files=[file]) if file else cls()
 
-    def rest(self) -> None:
-        """See `Agent.rest`."""
-        self.run, self.log = None, []
-        self.config = OnPolicyConfig(net=self.policy.net)
 
-    def _facts(self) -> dict[str, Any]:
-        return {
-            "method": "ppo",
-            "env": self.config.env,
-            "seed": self.config.seed,
-            "steps": self.run.progress.steps if self.run else 0,
-        }
+def _said(env: Any, seed: int | None, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """All fields that the arguments of a preset change."""
+    named = {"env": env} if isinstance(env, str) else {}
+    return {**changes, **named, **({} if seed is None else {"seed": seed})}
+
+
+def _acting(
+    env: Any,
+    config: OnPolicyConfig | OffPolicyConfig,
+    log: list[Mapping[str, Any]],
+    demos: Demos | str | Path | Sequence[str | Path] | None,
+    terms: Mapping[str, LossTerm] | None,
+) -> Reinforcement:
+    world = as_env(env, config.slots if isinstance(env, str) or callable(env) else 1)
+    if demos is not None and not isinstance(demos, Demos):
+        demos = load_demos(demos, spec=one(world.behaviors))
+    return make_run(world, config, log.append, demos=demos, terms=terms)
 
 
 def record(
@@ -301,10 +312,3 @@ def spec_of_env(env: Any) -> Spec:
     if world is not env and isinstance(env, str):
         world.close()
     return spec
-
-
-def _changed(config: Config, changes: Mapping[str, Any]) -> Config:
-    try:
-        return settings.check(dataclasses.replace(config, **changes))
-    except TypeError as error:
-        raise ConfigError(f"{type(config).__name__}: {error}") from None

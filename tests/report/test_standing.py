@@ -45,8 +45,23 @@ def test_few_episodes_are_unsure():
 def test_nobody_to_compare_with_is_unsure():
     standing = standing_of({"deterministic": make_evaluation(200)})
     assert standing.level == "unsure"
-    assert headline_of(standing)
+    assert headline_of(standing, {})
     assert "Nobody else played" in " ".join(standing.sentences)
+
+
+@pytest.mark.parametrize(("learned", "level"), [(210, "good"), (150, "partial"), (-180, "none")])
+def test_without_a_demonstrator_the_environments_own_threshold_counts(learned, level):
+    played = {n: e for n, e in everybody(learned).items() if n != "expert"}
+    standing = stand(played, solved=200.0)
+    assert standing is not None
+    assert standing.level == level
+    assert "calls a mean of 200.0 solved" in " ".join(standing.sentences)
+    assert (headline_of(standing, played, 200.0) == "Solves the task") == (level == "good")
+
+
+def test_with_nothing_but_chance_to_compare_with_no_more_is_claimed_than_that():
+    played = {n: e for n, e in everybody(150).items() if n != "expert"}
+    assert headline_of(standing_of(played), played) == "Better than chance"
 
 
 def test_what_was_demonstrated_counts_as_the_expert():

@@ -120,10 +120,10 @@ def test_the_best_so_far_survives_a_reload(monkeypatch):
 
 def test_weights_that_are_not_finite_stop_the_run_with_advice():
     learner, _ = supervised()
-    Sentry(learner).see(Progress(9, steps=5), {})
+    Sentry(learner.model.flat).see(Progress(9, steps=5), {})
     learner.model.flat.value[0] = np.nan
     with pytest.raises(UnderstudyError, match=r"before step 5; lower learner.learning_rate"):
-        Sentry(learner).see(Progress(9, steps=5), {})
+        Sentry(learner.model.flat).see(Progress(9, steps=5), {})
 
 
 def test_metrics_are_logged_every_so_many_steps_and_at_the_end():

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from understudy.commands.demos import add_alignment
 from understudy.commands.options import positive, whole
 from understudy.errors import ConfigError
-
-if TYPE_CHECKING:
-    from understudy.run.cloning import BCConfig
+from understudy.run.methods import METHODS
 
 
 def add_settings(verb: argparse.ArgumentParser) -> None:
@@ -26,7 +24,12 @@ def add_settings(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--demos", nargs="+", default=[], metavar="FILE", help="demonstrations (files, folders)"
     )
-    verb.add_argument("--with", dest="method", choices=("bc",), default="bc", help="how: bc")
+    verb.add_argument(
+        "--with",
+        dest="method",
+        choices=METHODS,
+        help="how: bc clones demonstrations (default); ppo and sac learn from reward by acting",
+    )
     verb.add_argument(
         "-c",
         "--config",
@@ -37,23 +40,35 @@ def add_settings(verb: argparse.ArgumentParser) -> None:
         help="settings from a YAML file, see 'understudy config'",
     )
     verb.add_argument("--seed", type=whole, metavar="N", help="of everything random (0)")
-    verb.add_argument("--steps", type=positive, metavar="N", help="updates in all (4000)")
+    verb.add_argument(
+        "--steps",
+        type=positive,
+        metavar="N",
+        help="updates in all (4000); with ppo and sac steps of the environment",
+    )
     verb.add_argument("--best", metavar="SHARE", help="learn from the best episodes only: 10%%")
     add_alignment(verb)
 
 
-def asked(args: argparse.Namespace, begun: BCConfig | None = None) -> BCConfig:
+def asked(args: argparse.Namespace, begun: Any = None) -> Any:
     """The settings that words, files and options ask for, the last of these winning.
+
+    Where a method acts in an environment that settings were tuned for, those hold before anything
+    else is said; see `understudy.run.tuned`.
 
     Args:
         args: The words.
-        begun: What holds where nothing is said; by default the defaults.
+        begun: What holds where nothing is said; by default the method's defaults.
+
+    Returns:
+        A config of the class that `config_class` has for the method.
 
     Raises:
         ConfigError: A setting is unknown or wrong, or there are several environments.
     """
     from understudy import settings
-    from understudy.run.cloning import BCConfig
+    from understudy.run.methods import config_class
+    from understudy.run.tuned import tuned
 
     base: dict[str, Any] = {} if begun is None else settings.as_tree(begun)
     places = [word for word in args.words if not _is_setting(word)]
@@ -62,20 +77,47 @@ def asked(args: argparse.Namespace, begun: BCConfig | None = None) -> BCConfig:
     envs = [place for place in places if not _is_file(place)]
     if len(envs) > 1:
         raise ConfigError(f"one environment at a time, found {' and '.join(envs)}")
+    method = args.method or _method_in(args.config) or base.get("method", METHODS[0])
+    if begun is not None and method != base["method"]:
+        raise ConfigError(f"the run was begun with {base['method']}, not {method}")
     if envs:
         base["env"] = envs[0]
     if demos:
         base["demos"] = demos
+    known = tuned(method, base["env"]) if envs and begun is None else None
     flags = {name: getattr(args, name) for name in ("seed", "steps", "alignment")}
     # Where several files were listed, a setting may stand behind them.
     overrides = [word for word in (*args.words, *args.demos) if _is_setting(word)]
     overrides += [f"{name}={value}" for name, value in flags.items() if value is not None]
     if args.best is not None:
         overrides.append(f"best={_share(args.best)}")
-    return settings.read(BCConfig, base=base, files=args.config, overrides=overrides)
+    files = [*([known] if known else []), *args.config]
+    return settings.read(config_class(method), base=base, files=files, overrides=overrides)
 
 
-def differences(here: BCConfig, there: BCConfig) -> list[str]:
+def kept_config(path: Path) -> Any:
+    """The settings that a run's folder was begun with.
+
+    Raises:
+        ConfigError: They cannot be read, or are of a method that is not known here.
+    """
+    from understudy import settings
+    from understudy.run.folder import CONFIG
+    from understudy.run.methods import config_class
+
+    file = path / CONFIG
+    return settings.read(config_class(_method_in([file]) or METHODS[0]), files=[file])
+
+
+def _method_in(files: Sequence[Path]) -> str | None:
+    """The method that the last of these files names which names one."""
+    from understudy import settings
+
+    found = [settings.said(file, "method") for file in files]
+    return next((str(method) for method in reversed(found) if method is not None), None)
+
+
+def differences(here: Any, there: Any) -> list[str]:
     """The settings that are not the same, each as `name: VALUE, not VALUE`."""
     from understudy import settings
 

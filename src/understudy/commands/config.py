@@ -26,13 +26,12 @@ def add(verbs: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the settings."""
     from understudy import settings
-    from understudy.run.cloning import BCConfig
 
     config = asked(args)
     if args.json:
         answer(settings.as_tree(config))
     elif args.list:
-        for setting in settings.describe(BCConfig):
+        for setting in settings.describe(type(config)):
             print(setting)
     else:
         print(settings.to_yaml(config), end="")

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     """Go the road."""
     from understudy import settings
     from understudy.commands.finish import WHO
-    from understudy.commands.learn import learn_and_report, prepare
+    from understudy.commands.job import do, prepare
     from understudy.commands.record import record_to
     from understudy.envs.gym import GymEnv
     from understudy.presets import as_actor
@@ -49,4 +49,4 @@ def run(args: argparse.Namespace) -> int:
             f"recording {count(args.demos, 'demonstration')} of a scripted expert in {args.env}",
         )
         record_to(env, file, "scripted", args.demos, seed=args.seed, quiet=args.quiet or args.json)
-        return learn_and_report(args, folder, prepare(config), list(WHO))
+        return do(prepare(config), args, folder, list(WHO))

@@ -6,7 +6,6 @@ takes one step. With `Clone` as the only term this is behavioral cloning.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -99,11 +98,6 @@ class Supervised:
             yield
         finally:
             value[:] = learning
-
-    @property
-    def finite(self) -> bool:
-        """Whether every weight is a finite number, and their squares add up to one."""
-        return math.isfinite(float(np.dot(self.model.flat.value, self.model.flat.value)))
 
     def state_dict(self) -> dict[str, Any]:
         """See `Learner`."""

@@ -39,7 +39,8 @@ from understudy.run.files import make_folders, write_whole
 from understudy.run.held_out import HeldOutReport, look_at
 
 FOLDER, PAGE, TEXT, NUMBERS = "report", "index.html", "report.md", "report.json"
-CURVES, RETURNS, CONFUSION, SCATTER = "curves.png", "returns.png", "confusion.png", "scatter.png"
+CURVES, PROGRESS, RETURNS = "curves.png", "progress.png", "returns.png"
+CONFUSION, SCATTER = "confusion.png", "scatter.png"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +73,7 @@ def write_report(
     predictions: Predictions | None = None,
     evaluations: Mapping[str, Evaluation] | None = None,
     film: Path | None = None,
+    solved: float | None = None,
 ) -> Path:
     """Write `report/` into a run folder; what an earlier report said is replaced.
 
@@ -86,6 +88,7 @@ def write_report(
         evaluations: By actor. Names that begin with `expert` and `random` set the scale; all others
             are learned policies.
         film: An animated picture of an episode; it is copied beside the page.
+        solved: The return from which on the environment itself calls the task solved, if it says.
 
     Returns:
         The page to open, `report/index.html`.
@@ -97,10 +100,11 @@ def write_report(
     make_folders(into)
     found = {name: e for name, e in evaluations.items() if len(e)}
     offline_verdict = None if offline is None else judge(offline, evaluated=bool(found))
-    standing = stand(found)
+    standing = stand(found, solved)
+    headline = "" if standing is None else headline_of(standing, found, solved)
     drawn = _Pictures(into)
     blocks = [
-        *_judgments(standing, offline_verdict),
+        *_judgments(standing, headline, offline_verdict),
         *_evaluated(drawn, evaluations, film),
         *_offline(drawn, offline, predictions),
         *_curves(drawn, curves, best_step),
@@ -153,14 +157,15 @@ class _Pictures:
 
     def forget_others(self) -> None:
         """Remove the pictures of an earlier report that this one does not show."""
-        for name in {CURVES, RETURNS, CONFUSION, SCATTER, "film.webp", "film.gif"} - {*self.files}:
+        known = {CURVES, PROGRESS, RETURNS, CONFUSION, SCATTER, "film.webp", "film.gif"}
+        for name in known - {*self.files}:
             (self.folder / name).unlink(missing_ok=True)
 
 
-def _judgments(standing: Verdict | None, offline: Verdict | None) -> list[Block]:
+def _judgments(standing: Verdict | None, headline: str, offline: Verdict | None) -> list[Block]:
     blocks: list[Block] = []
     if standing is not None:
-        blocks.append(Judgment("In the environment", standing, headline_of(standing)))
+        blocks.append(Judgment("In the environment", standing, headline))
     if offline is not None:
         blocks.append(Judgment("On held-out demonstrations", offline, offline.headline))
     return blocks
@@ -207,13 +212,18 @@ def _curves(
     drawn: _Pictures, curves: Sequence[Mapping[str, Any]], best_step: int | None
 ) -> list[Block]:
     from understudy.report.pictures import can_draw_curves, learning_curves
+    from understudy.report.return_curves import curve_of, draw_returns
 
-    if not can_draw_curves(curves):
-        return []
-    shows = "Training loss and log-likelihood of held-out actions over the run"
-    found = drawn.draw(
-        CURVES, shows, lambda path: learning_curves(curves, path, best_step=best_step)
-    )
+    found: list[Block] = []
+    if (curve := curve_of(curves)) is not None:
+        shows = "Return of the last episodes over the run"
+        draw = {"The learning policy": [curve]}
+        found = drawn.draw(PROGRESS, shows, lambda path: draw_returns(draw, path))
+    elif can_draw_curves(curves):
+        shows = "Training loss and log-likelihood of held-out actions over the run"
+        found = drawn.draw(
+            CURVES, shows, lambda path: learning_curves(curves, path, best_step=best_step)
+        )
     return [Heading("While learning"), *found] if found else []
 
 

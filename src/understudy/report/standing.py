@@ -17,13 +17,17 @@ AS_GOOD = 0.9
 """Share of the way from chance to the expert from which on the policy counts as being as good."""
 
 
-def stand(evaluations: Mapping[str, Evaluation]) -> Verdict | None:
+def stand(evaluations: Mapping[str, Evaluation], solved: float | None = None) -> Verdict | None:
     """Where the best learned policy stands; None if none was evaluated.
 
+    Args:
+        evaluations: By name, see `role`.
+        solved: The return from which on the environment itself calls the task solved, if it says.
+
     - `good`: its interval reaches the expert's interquartile mean, or it is `AS_GOOD` of the way
-      there from chance.
+      there from chance. With no expert to compare with: it brings at least `solved`.
     - `none`: its interval reaches down into that of acting at random.
-    - `partial`: between them; or above chance with no expert to compare with.
+    - `partial`: between them; or above chance with neither to compare with.
     - `unsure`: fewer than `FEW_EPISODES` episodes, or nobody to compare with.
 
     Who demonstrates counts as the expert, if no expert plays.
@@ -36,19 +40,25 @@ def stand(evaluations: Mapping[str, Evaluation]) -> Verdict | None:
     said = [
         _best(name, best),
         *_scale(best, expert, chance, _brings(evaluations)),
+        *_threshold(best, solved),
         *_between(learned),
     ]
     if len(best) < FEW_EPISODES:
         said.append(f"{len(best)} episodes are too few to be sure; evaluate 100.")
         return Verdict("unsure", tuple(said))
-    return Verdict(_level(best, expert, chance), tuple(said))
+    return Verdict(_level(best, expert, chance, solved), tuple(said))
 
 
-def headline_of(standing: Verdict) -> str:
-    """The level in words."""
+def headline_of(
+    standing: Verdict, evaluations: Mapping[str, Evaluation], solved: float | None = None
+) -> str:
+    """The level in words. Args: see `stand`."""
+    shown = _first(evaluations, EXPERT) is not None
+    good = "Does the task about as well as the demonstrator" if shown else "Solves the task"
+    partial = "Does part of the task" if shown or solved is not None else "Better than chance"
     return {
-        "good": "Does the task about as well as the demonstrator",
-        "partial": "Does part of the task",
+        "good": good,
+        "partial": partial,
         "none": "No better than acting at random",
         "unsure": "Too little is known to tell",
     }[standing.level]
@@ -82,10 +92,14 @@ def _interval(evaluation: Evaluation) -> tuple[float, float]:
     return low, high
 
 
-def _level(best: Evaluation, expert: Evaluation | None, chance: Evaluation | None) -> Level:
+def _level(
+    best: Evaluation, expert: Evaluation | None, chance: Evaluation | None, solved: float | None
+) -> Level:
     low, high = _interval(best)
     if chance is not None and low <= _interval(chance)[1]:
         return "none"
+    if expert is None and solved is not None:
+        return "good" if _mean(best) >= solved else "partial"
     if expert is None:
         return "unsure" if chance is None else "partial"
     share = None if chance is None else way(best.iqm, chance.iqm, expert.iqm)
@@ -103,6 +117,20 @@ def _best(name: str, best: Evaluation) -> str:
 def _brings(evaluations: Mapping[str, Evaluation]) -> str:
     first = next((n for n in evaluations if role(n) == EXPERT), EXPERT)
     return "The demonstrations brought" if first == DEMONSTRATIONS else "The expert brings"
+
+
+def _mean(evaluation: Evaluation) -> float:
+    return float(evaluation.returns.mean())
+
+
+def _threshold(best: Evaluation, solved: float | None) -> list[str]:
+    if solved is None:
+        return []
+    reached = "reached" if _mean(best) >= solved else "not reached"
+    return [
+        f"The environment calls a mean of {number(solved)} solved; {reached}, with "
+        f"{number(_mean(best))}."
+    ]
 
 
 def _scale(

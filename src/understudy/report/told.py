@@ -16,12 +16,23 @@ from understudy.run.evaluate import Evaluation
 _COLORS = {"good": "bold green", "partial": "bold yellow", "none": "bold red", "unsure": "bold"}
 
 
-def print_played(evaluations: Mapping[str, Evaluation], stream: TextIO | None = None) -> None:
-    """Write where the learned policy stands, if one was played, and the table of everybody."""
+def print_played(
+    evaluations: Mapping[str, Evaluation],
+    stream: TextIO | None = None,
+    *,
+    solved: float | None = None,
+) -> None:
+    """Write where the learned policy stands, if one was played, and the table of everybody.
+
+    Args:
+        evaluations: By name; see `stand`.
+        stream: Where; None for standard output.
+        solved: What the environment calls solved, if it says.
+    """
     to: TextIO = stream or sys.stdout
-    standing = stand(evaluations)
+    standing = stand(evaluations, solved)
     if standing is not None:
-        print_judged("In the environment", headline_of(standing), standing, to)
+        print_judged("In the environment", headline_of(standing, evaluations, solved), standing, to)
         to.write("\n")
     print_table(evaluation_table(evaluations), to)
 

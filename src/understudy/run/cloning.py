@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -20,26 +21,13 @@ from understudy.nets.model import Model, NetConfig, make_model
 from understudy.nets.threads import fitting_threads
 from understudy.ops.product import Product
 from understudy.run.held_out import HeldOutReport, report
+from understudy.run.keep import KeepConfig
 from understudy.run.loop import Behavior, Progress, Run, Watcher, learn
 from understudy.run.policy import Policy
 from understudy.run.source import Offline, OfflineConfig
 from understudy.run.watch import HeldOut, HeldOutConfig, Keeper, Log, Note, Sentry, Stateful
 from understudy.terms.clone import Clone, CloneConfig
 from understudy.terms.term import LossTerm
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KeepConfig:
-    """What a run writes down while it goes on."""
-
-    log_every: Annotated[int, Gt(0)] = 100
-    """Steps between two lines of metrics."""
-    checkpoint_seconds: Annotated[float, Ge(0)] = 30.0
-    """Seconds between two checkpoints; one is always written at the end and at an interruption."""
-    checkpoints: Annotated[int, Gt(0)] = 3
-    """How many of the newest checkpoints are kept."""
-    tensorboard: bool = True
-    """Write TensorBoard's event files too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +88,7 @@ class Cloning:
         model: Who learns.
         split: What from.
         progress: How far it is.
+        reports: Of the `best` and the `last` weights, once the run has ended.
     """
 
     def __init__(
@@ -142,6 +131,7 @@ class Cloning:
         self.learner = Supervised(self.model, losses, config.learner)
         self.source = Offline(learned, self.model, config.source, for_order)
         self.progress = Progress(config.steps)
+        self.reports: dict[str, HeldOutReport | None] = {}
         self.log = Log(note, config.keep.log_every)
         self.held_out: HeldOut | None = None
         if self.split.held is not None:
@@ -187,7 +177,7 @@ class Cloning:
         if self.held_out is not None:
             self.held_out.give_up(self.progress)
 
-    def learn(self, keeper: Keeper | None = None, watchers: tuple[Watcher, ...] = ()) -> float:
+    def learn(self, keeper: Keeper | None = None, watchers: Sequence[Watcher] = ()) -> float:
         """Go on to the end, or until somebody stops it.
 
         Args:
@@ -197,7 +187,7 @@ class Cloning:
         Returns:
             CPU-seconds that it took.
         """
-        looks: list[Watcher] = [Sentry(self.learner)]
+        looks: list[Watcher] = [Sentry(self.model.flat)]
         looks += [] if self.held_out is None else [self.held_out]
         # The keeper last: it saves at the end, which any of the others may have called.
         looks += [self.log, *watchers, *([] if keeper is None else [keeper])]
@@ -224,9 +214,32 @@ class Cloning:
             weights = self.held_out.best_weights
         self.model.flat.value[:] = weights
 
-    def policy(self, facts: Mapping[str, Any]) -> Policy:
-        """The model as a policy, with its present weights."""
-        return Policy(self.model, self.config.net, facts)
+    def policy(self, facts: Mapping[str, Any] | None = None) -> Policy:
+        """The model as a policy, with its present weights.
+
+        Args:
+            facts: More about where it comes from than the method, the environment, the seed and
+                the steps.
+        """
+        c = self.config
+        known = {"method": c.method, "env": c.env, "seed": c.seed, "steps": self.progress.steps}
+        return Policy(self.model, c.net, {**known, **(facts or {})})
+
+    def leave(self, folder: Path) -> None:
+        """Write `policy` with the weights that the settings ask for, `policy-best`, `policy-last`.
+
+        Fills `reports`; at the end the model has the weights of `policy`.
+        """
+        for which in ("last", "best") if self.kept == "best" else ("best", "last"):
+            self.use(which)
+            self.reports[which] = self.report()
+            steps = self.progress.steps
+            if which == "best" and self.held_out is not None:
+                steps = self.held_out.best_step
+            policy = self.policy({"steps": steps, "weights": which})
+            policy.save(folder / f"policy-{which}")
+            if which == self.kept:
+                policy.save(folder / "policy")
 
     def report(self) -> HeldOutReport | None:
         """The present weights beside the baselines; None if nothing was held out."""

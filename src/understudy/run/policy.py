@@ -17,12 +17,14 @@ from understudy.errors import CheckpointError, EnvError
 from understudy.nets.acting import ModelActor
 from understudy.nets.model import Model, NetConfig, make_model, start_state
 from understudy.ops.product import Product
+from understudy.ops.soft_product import SoftProduct
 from understudy.run.files import commit_folder, read_folder
 from understudy.run.state import pack, unpack
 from understudy.settings import as_tree
 from understudy.settings import read as read_settings
 
 FORMAT = 1
+_DISTRIBUTIONS = {"product": Product, "soft_product": SoftProduct}
 
 
 class Policy:
@@ -94,6 +96,7 @@ class Policy:
             "format": FORMAT,
             "spec": self.spec.to_json(),
             "net": as_tree(self.net),
+            "distribution": _name_of(dist),
             "center": dist.center.tolist(),
             "scale": dist.scale.tolist(),
             "signals": self.num_signals,
@@ -123,13 +126,18 @@ class Policy:
                 )
             spec = Spec.from_json(about["spec"])
             net = read_settings(NetConfig, base=about["net"])
-            dist = Product(spec.action, np.array(about["center"]), np.array(about["scale"]))
+            made = _DISTRIBUTIONS[about.get("distribution", "product")]
+            dist = made(spec.action, np.array(about["center"]), np.array(about["scale"]))
             signals = int(about.get("signals", 0))
             model = make_model(spec, dist, net, np.random.default_rng(0), signals)
             model.load_state_dict(unpack(files, path)[1])
             return cls(model, net, about["facts"], signals)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(f"{path}: damaged: not a policy: {error!r}") from None
+
+
+def _name_of(dist: Product) -> str:
+    return next(name for name, kind in _DISTRIBUTIONS.items() if type(dist) is kind)
 
 
 class _Native:

@@ -15,6 +15,7 @@ from understudy.data.demos import Rows
 from understudy.errors import UnderstudyError
 from understudy.learners.learner import Metrics
 from understudy.learners.supervised import Supervised
+from understudy.nets.flat import Flat
 from understudy.run.held_out import likeness
 from understudy.run.loop import Progress
 
@@ -100,24 +101,26 @@ class HeldOut:
 
 
 class Sentry:
-    """Stops a run whose numbers are no longer finite. See `Watcher`."""
+    """Stops a run whose weights are no longer finite. See `Watcher`."""
 
-    def __init__(self, learner: Supervised) -> None:
-        """Args: learner: whose weights."""
-        self.learner = learner
+    def __init__(self, *flats: Flat) -> None:
+        """Args: flats: the weights to watch."""
+        self.flats = flats
 
     def see(self, progress: Progress, metrics: Mapping[str, Metrics]) -> None:
         """See `Watcher`.
 
         Raises:
-            UnderstudyError: A weight is not finite.
+            UnderstudyError: A weight is not finite, or the sum of their squares is not.
         """
-        if not self.learner.finite:
-            raise UnderstudyError(
-                f"the weights stopped being finite before step {progress.steps}; "
-                "lower learner.learning_rate, or look for huge numbers in the demonstrations "
-                "(understudy demos show); the last checkpoint is from before"
-            )
+        for flat in self.flats:
+            if not math.isfinite(float(np.dot(flat.value, flat.value))):
+                raise UnderstudyError(
+                    f"the weights stopped being finite before step {progress.steps}; "
+                    "lower learner.learning_rate, or look for huge numbers in the demonstrations "
+                    "(understudy demos show) or the environment (understudy doctor); the last "
+                    "checkpoint is from before"
+                )
 
 
 class Log:

@@ -8,7 +8,18 @@ from understudy.settings.reading import (
     digest,
     read,
     replace,
+    said,
     to_yaml,
 )
 
-__all__ = ["Setting", "as_tree", "check", "describe", "digest", "read", "replace", "to_yaml"]
+__all__ = [
+    "Setting",
+    "as_tree",
+    "check",
+    "describe",
+    "digest",
+    "read",
+    "replace",
+    "said",
+    "to_yaml",
+]

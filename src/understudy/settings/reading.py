@@ -29,7 +29,17 @@ from understudy.settings.kinds import Reading, group_of
 from understudy.settings.words import Setting
 from understudy.settings.yaml_tree import Node
 
-__all__ = ["Setting", "as_tree", "check", "describe", "digest", "read", "replace", "to_yaml"]
+__all__ = [
+    "Setting",
+    "as_tree",
+    "check",
+    "describe",
+    "digest",
+    "read",
+    "replace",
+    "said",
+    "to_yaml",
+]
 
 Config = TypeVar("Config")
 
@@ -61,6 +71,16 @@ def read(
     for layer in layers:
         tree = group.merge(tree, layer, MISSING, "")
     return reading.finish(group.read(tree, MISSING, "", reading))
+
+
+def said(file: Path, name: str) -> Any:
+    """What a YAML file says of one setting at its top, before its class is known; None if nothing.
+
+    A file that cannot be read says nothing: `read` will say what is wrong with it.
+    """
+    node = _file(file, [])
+    tree = node.value if node is not None else None
+    return tree[name].plain() if isinstance(tree, dict) and name in tree else None
 
 
 def check(config: Config) -> Config:

@@ -1,0 +1,194 @@
+"""A run in which the model acts: its parts, and its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from understudy.errors import CheckpointError
+from understudy.learners.learner import Learner
+from understudy.nets.flat import Flat
+from understudy.nets.model import Model, NetConfig
+from understudy.nets.threads import fitting_threads
+from understudy.rewards.signal import RewardSignal
+from understudy.run.keep import KeepConfig
+from understudy.run.loop import Behavior, Progress, Run, Watcher, learn
+from understudy.run.policy import Policy
+from understudy.run.returns import Returns
+from understudy.run.source import Offline, Source
+from understudy.run.watch import Keeper, Log, Note, Sentry, Stateful
+
+
+class ActingConfig(Protocol):
+    """What the settings of every such run have."""
+
+    @property
+    def method(self) -> str:
+        """How to learn."""
+        ...
+
+    @property
+    def env(self) -> str | None:
+        """The environment's id."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Of everything that is random."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """Of the environment in all."""
+        ...
+
+    @property
+    def net(self) -> NetConfig:
+        """What the policy looks like."""
+        ...
+
+    @property
+    def keep(self) -> KeepConfig:
+        """What is written down."""
+        ...
+
+
+class ActingSource(Source, Protocol):
+    """A source that acts.
+
+    Attributes:
+        returns: Sums of rewards of the episodes that ended in the last turn.
+    """
+
+    returns: list[float]
+
+    def collect(self) -> int:
+        """Act for a turn; returns how many actions were taken."""
+        ...
+
+
+class SignalLearner(Learner, Protocol):
+    """A learner that seeks reward.
+
+    Attributes:
+        signals: What it is rewarded for, by name.
+    """
+
+    signals: Mapping[str, RewardSignal]
+
+
+class Reinforcement:
+    """One run of reinforcement learning. `on_policy` and `off_policy` make them.
+
+    Attributes:
+        config: Its settings.
+        model: Who learns.
+        learner: How.
+        source: From what.
+        progress: How far it is.
+        returns: What the last episodes brought.
+    """
+
+    def __init__(
+        self,
+        config: ActingConfig,
+        model: Model,
+        learner: SignalLearner,
+        source: ActingSource,
+        note: Note,
+        *,
+        flats: Sequence[Flat],
+        heads: int,
+        shown: Offline | None = None,
+    ) -> None:
+        """Put the run together.
+
+        Args:
+            config: Its settings.
+            model: Who learns.
+            learner: How.
+            source: From what.
+            note: Takes lines for the log.
+            flats: All weights that learn.
+            heads: How many value heads the model has.
+            shown: Demonstrations that a term of the learner draws from.
+        """
+        self.config, self.model, self.learner, self.source = config, model, learner, source
+        self.progress = Progress(config.steps)
+        self.log = Log(note, config.keep.log_every)
+        self.returns = Returns(source, note)
+        self._flats, self._heads, self._shown = flats, heads, shown
+
+    @property
+    def parts(self) -> dict[str, Stateful]:
+        """Everything with memory, by name."""
+        shown = {} if self._shown is None else {"shown": self._shown}
+        return {
+            "progress": self.progress,
+            "learner": self.learner,
+            "source": self.source,
+            "log": self.log,
+            "returns": self.returns,
+            **shown,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the run's future depends on, by part."""
+        return {name: part.state_dict() for name, part in self.parts.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a checkpoint's state, to the same end as without the stop.
+
+        Raises:
+            CheckpointError: It is the state of a run with other settings.
+            EnvError: The environment is not determined by its seed and actions.
+        """
+        if set(state) != set(self.parts):
+            raise CheckpointError(
+                f"the checkpoint is of a run made of {', '.join(sorted(state))}; this one is made "
+                f"of {', '.join(sorted(self.parts))}: are the settings the same?"
+            )
+        try:
+            for name, part in self.parts.items():
+                part.load_state_dict(state[name])
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"the checkpoint does not fit this run: {error}; are the settings the same?"
+            ) from None
+
+    def learn(self, keeper: Keeper | None = None, watchers: Sequence[Watcher] = ()) -> float:
+        """Go on to the end, or until somebody stops it.
+
+        Args:
+            keeper: Writes checkpoints.
+            watchers: Others who look; they may stop the run.
+
+        Returns:
+            CPU-seconds that it took.
+        """
+        start = time.process_time()
+        behaviors = {"agent": Behavior(self.source, self.learner)}
+        looks: list[Watcher] = [Sentry(*self._flats), self.returns, self.log, *watchers]
+        # The keeper last: it saves at the end, which any of the others may have called.
+        looks += [] if keeper is None else [keeper]
+        with fitting_threads(len(self.model.flat.value)):
+            learn(Run(behaviors, self.progress, looks, self.source.collect))
+        return time.process_time() - start
+
+    def policy(self, facts: Mapping[str, Any] | None = None) -> Policy:
+        """The model as a policy, with its present weights.
+
+        Args:
+            facts: More about where it comes from than the method, the environment, the seed and
+                the steps.
+        """
+        c = self.config
+        known = {"method": c.method, "env": c.env, "seed": c.seed, "steps": self.progress.steps}
+        known |= facts or {}
+        return Policy(self.model, c.net, known, self._heads)
+
+    def leave(self, folder: Path) -> None:
+        """Write the policy into a run's folder."""
+        self.policy({"weights": "last"}).save(folder / "policy")
