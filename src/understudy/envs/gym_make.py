@@ -61,13 +61,28 @@ def name_of(env: Any) -> str:
     return spec.id if spec is not None else type(env.unwrapped).__name__
 
 
+def registered(source: Any, env_id: str) -> Any:
+    """What makes an environment where the module that registered it was not imported.
+
+    Args:
+        source: An id of an environment that was made already, or something else, which is returned.
+        env_id: Its id without a module.
+    """
+    if not isinstance(source, str):
+        return source
+    import gymnasium
+
+    return gymnasium.spec(env_id)
+
+
 def versions_of(env: Any) -> dict[str, str]:
     """Name to version of Gymnasium, the simulator and the package that an environment is from."""
     names = {"gymnasium"}
     for cls in type(env.unwrapped).__mro__:
         names.add(cls.__module__.partition(".")[0])
-        module = sys.modules.get(cls.__module__)
-        used = {v.__name__ for v in vars(module).values() if isinstance(v, ModuleType)}
+        # Classes of extension modules may name a module that nobody can import.
+        inside = vars(sys.modules[cls.__module__]) if cls.__module__ in sys.modules else {}
+        used = {v.__name__ for v in inside.values() if isinstance(v, ModuleType)}
         names |= {name.partition(".")[0] for name in used} & _SIMULATORS.keys()
     found = {name: _version(name) for name in sorted(names)}
     return {name: version for name, version in found.items() if version is not None}
