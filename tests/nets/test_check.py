@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
-from understudy.data.spec import ActionSpec, Obs, Spec
+from understudy.data.spec import ActionSpec, Obs, Spec, present
 from understudy.nets.check import check_model
 from understudy.nets.model import DenseModel, NetConfig, make_model
 from understudy.nets.modules import TorchModel, make_torch_model
@@ -105,6 +108,71 @@ def test_a_memory_that_is_not_handed_on_is_found():
     act = model.actor
     model.actor = lambda slots: lambda obs, state, fresh: (act(slots)(obs, state, fresh)[0], state)
     with pytest.raises(AssertionError, match="of the actor at row 1"):
+        check_model(model, np.random.default_rng(0))
+
+
+class OfEntities(nn.Module):
+    """Sees entities in a way that each test chooses."""
+
+    def __init__(self, dist: Product, see: Callable[..., torch.Tensor]) -> None:
+        super().__init__()
+        self.see, self.head = see, nn.Linear(6, dist.width + dist.free)
+
+    def forward(self, obs, state, fresh):
+        seen = self.see(obs["e"], obs[present("e")][..., None])
+        head = self.head(seen.flatten(-2))
+        return head, head.new_zeros(*fresh.shape, 0), {}
+
+
+def of_entities(see: Callable[..., torch.Tensor]) -> TorchModel:
+    spec = Spec(obs={"e": Obs(kind="entities", shape=(3, 2))}, action=ACTION)
+    dist = Product(ACTION)
+    return TorchModel(OfEntities(dist, see), spec, dist)
+
+
+def _sum(e):
+    return e.sum(-2, keepdim=True).expand_as(e)
+
+
+def _present(e, there):
+    return _sum(torch.where(there, e, 0.0))
+
+
+def test_a_model_of_entities_passes_and_one_that_breaks_a_law_of_theirs_is_found():
+    rng = np.random.default_rng(0)
+    check_model(of_entities(_present), rng)
+    with pytest.raises(AssertionError, match="the head when entities change places"):
+        check_model(of_entities(lambda e, there: torch.where(there, e, 0.0)), rng)
+    with pytest.raises(AssertionError, match="the head when nan is stored for absent entities"):
+        check_model(of_entities(lambda e, there: _sum(e * there)), rng)
+
+
+def test_slots_that_see_each_other_are_found():
+    with pytest.raises(AssertionError, match="the head of a slot without the others"):
+        check_model(
+            of_entities(
+                lambda e, there: _present(e, there) - _present(e, there).mean(1, keepdim=True)
+            ),
+            np.random.default_rng(0),
+        )
+
+
+class Counting(nn.Module):
+    """Adds to the values how many rows came in the same call."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, obs, state, fresh):
+        head, value, trace = self.inner(obs, state, fresh)
+        return head, value + len(fresh), trace
+
+
+def test_rows_that_depend_on_how_they_are_cut_are_found():
+    model = recurrent()
+    model = TorchModel(Counting(model.module), SPEC, model.dist, memory=model.memory)
+    with pytest.raises(AssertionError, match="the values of row 0 alone"):
         check_model(model, np.random.default_rng(0))
 
 

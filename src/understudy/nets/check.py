@@ -22,9 +22,11 @@ def check_model(
 ) -> None:
     """Raise unless the model keeps what `Model` promises.
 
-    Shapes; that looking, acting step by step and learning see the same; that memory is forgotten
-    where an episode begins; that gradients are those of numeric differences; that a saved model is
-    the same model. The model's parameters, gradients and normalizers are afterwards as before.
+    Shapes; that looking, acting step by step and learning see the same; that slots do not see each
+    other; that memory is forgotten where an episode begins; that entities have no order, and those
+    who are absent, whatever is stored in their place, say nothing; that gradients are those of
+    numeric differences; that a saved model is the same model. The model's parameters, gradients and
+    normalizers are afterwards as before.
 
     Args:
         model: Whom to check.
@@ -45,9 +47,13 @@ def check_model(
     try:
         _check_shapes(model, obs, state, fresh)
         _check_look(model, obs, state, fresh)
+        _check_rows(model, obs, state, fresh)
+        _check_slots(model, obs, state, fresh)
         _check_actor(model, obs, state, fresh)
         _check_fresh(model, obs, state)
-        _check_gradients(model, obs, state, fresh, rng)
+        _check_order(model, obs, state, fresh, rng)
+        _check_absent(model, obs, state, fresh)
+        _check_gradients(model, _nan_where_absent(model.spec, obs), state, fresh, rng)
         _check_observe(model, obs, state, fresh)
     finally:
         model.load_state_dict(before)
@@ -112,6 +118,27 @@ def _check_look(model: Model, obs: Tree, state: Tree, fresh: NDArray[np.bool_]) 
     assert set(after_alone) == set(after), "policy and model remember different things"
 
 
+def _check_rows(model: Model, obs: Tree, state: Tree, fresh: NDArray[np.bool_]) -> None:
+    head, value, before = model.look(obs, state, fresh)
+    held = state
+    for t in range(len(fresh)):
+        for name in model.memory:
+            _near(f"memory '{name}' before row {t}, step by step", held[name], before[name][t])
+        row = slice(t, t + 1)
+        out, worth, held = model({n: x[row] for n, x in obs.items()}, held, fresh[row])
+        _near(f"the head of row {t} alone", out.array, head[row])
+        _near(f"the values of row {t} alone", worth.array, value[row])
+
+
+def _check_slots(model: Model, obs: Tree, state: Tree, fresh: NDArray[np.bool_]) -> None:
+    head, value, _ = model.look(obs, state, fresh)
+    last = slice(fresh.shape[1] - 1, None)
+    alone = {name: x[last] for name, x in state.items()}
+    seen, worth, _ = model.look({n: x[:, last] for n, x in obs.items()}, alone, fresh[:, last])
+    _near("the head of a slot without the others", seen, head[:, last])
+    _near("the values of a slot without the others", worth, value[:, last])
+
+
 def _check_actor(model: Model, obs: Tree, state: Tree, fresh: NDArray[np.bool_]) -> None:
     act = model.actor(fresh.shape[1])
     seen, _, before = model.look(obs, state, fresh)
@@ -136,6 +163,40 @@ def _check_fresh(model: Model, obs: Tree, state: Tree) -> None:
         whole, _, _ = model.look(obs, start, fresh)
         new, _, _ = model.look(later, nothing, fresh[half] & False)
         _near("the head after an episode began", whole[half], new)
+
+
+def _check_order(
+    model: Model, obs: Tree, state: Tree, fresh: NDArray[np.bool_], rng: np.random.Generator
+) -> None:
+    moved = dict(obs)
+    for name, kind in model.spec.obs.items():
+        if kind.kind == "entities":
+            order = rng.permutation(kind.shape[0])
+            for each in (name, present(name)):
+                moved[each] = obs[each].take(order, 2)
+    _same_answer("when entities change places", model, (obs, moved), state, fresh)
+
+
+def _check_absent(model: Model, obs: Tree, state: Tree, fresh: NDArray[np.bool_]) -> None:
+    filled = _nan_where_absent(model.spec, obs)
+    _same_answer("when nan is stored for absent entities", model, (obs, filled), state, fresh)
+
+
+def _nan_where_absent(spec: Spec, obs: Tree) -> Tree:
+    filled = dict(obs)
+    for name, kind in spec.obs.items():
+        if kind.kind == "entities" and obs[name].dtype.kind == "f":
+            there = obs[present(name)][..., None]
+            filled[name] = np.where(there, obs[name], np.nan).astype(obs[name].dtype)
+    return filled
+
+
+def _same_answer(
+    when: str, model: Model, seen: tuple[Tree, Tree], state: Tree, fresh: NDArray[np.bool_]
+) -> None:
+    (head, value, _), (other, worth, _) = (model.look(obs, state, fresh) for obs in seen)
+    _near(f"the head {when}", other, head)
+    _near(f"the values {when}", worth, value)
 
 
 def _check_gradients(

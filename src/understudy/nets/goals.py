@@ -48,8 +48,9 @@ class Conditional(nn.Module):
         self.read = stack(rng, goal, (o,), activation)
         self.code = nn.Sequential(linear(rng, o, CODE), nn.LayerNorm(CODE))
         # Every one of the mixed weights orthogonal, in shares that add up to one layer's.
-        self.mixed = linear(rng, (CODE + 1) * i, o, 0.0)
+        self.mixed = nn.Linear((CODE + 1) * i, o)
         with torch.no_grad():
+            self.mixed.bias.zero_()
             for part in self.mixed.weight.split(i, 1):
                 part.copy_(linear(rng, i, o, SQRT2 / (CODE + 1) ** 0.5).weight)
 

@@ -177,7 +177,9 @@ def gru(
 def _keep(fresh: Flags) -> list[Vector | None]:
     """For every row `[B, 1]` 1 or 0 for those who forget; None where nobody does."""
     rows = (~fresh)[..., None].astype(F32)
-    return [row if forgets else None for row, forgets in zip(rows, fresh.any(1), strict=True)]
+    return [
+        row if forgets else None for row, forgets in zip(rows, np.any(fresh, axis=1), strict=True)
+    ]
 
 
 def _forgotten(before: Vector, fresh: Flags) -> Vector:
