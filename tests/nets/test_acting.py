@@ -65,3 +65,37 @@ def test_an_action_is_its_own_and_outlives_the_next():
     kept = first.continuous.copy()
     actor.act({"obs": obs["obs"][1]}, {}, np.zeros(3, bool))
     np.testing.assert_array_equal(first.continuous, kept)
+
+
+def test_what_is_drawn_ahead_is_used_row_by_row_and_then_dropped():
+    obs, model = random_obs(SPEC, np.random.default_rng(2), 3), made(0)
+    fresh = np.zeros(3, bool)
+    actor = ModelActor(model, np.random.default_rng(7))
+    rng = np.random.default_rng(7)
+    head = model.actor(3)(obs, {}, fresh)[0].copy()
+    actor.draw_ahead(4, 3)
+    noise = model.dist.noise(rng, 4, 3)
+    for row in noise[:2]:
+        drawn, expected = actor.act(obs, {}, fresh)[0], model.dist.sample(head, row)
+        np.testing.assert_array_equal(drawn.continuous, expected.continuous)
+        np.testing.assert_array_equal(drawn.discrete, expected.discrete)
+    # Two rows are left; a new rollout begins with new ones, and more slots draw for themselves.
+    actor.draw_ahead(1, 3)
+    (row,) = model.dist.noise(rng, 1, 3)
+    drawn = actor.act(obs, {}, fresh)[0]
+    np.testing.assert_array_equal(drawn.continuous, model.dist.sample(head, row).continuous)
+    drawn = actor.act(obs, {}, fresh)[0]
+    later = model.dist.sample(head, model.dist.noise(rng, 3))
+    np.testing.assert_array_equal(drawn.continuous, later.continuous)
+
+
+def test_fewer_slots_than_were_drawn_for_take_the_first_numbers():
+    model = made(0)
+    obs = random_obs(SPEC, np.random.default_rng(2), 2)
+    actor = ModelActor(model, np.random.default_rng(7))
+    actor.draw_ahead(1, 5)
+    noise = model.dist.noise(np.random.default_rng(7), 1, 5)[0, :2]
+    fresh = np.zeros(2, bool)
+    drawn = actor.act(obs, {}, fresh)[0]
+    expected = model.dist.sample(model.actor(2)(obs, {}, fresh)[0], noise)
+    np.testing.assert_array_equal(drawn.continuous, expected.continuous)

@@ -92,6 +92,27 @@ def test_memory_goes_on_from_the_newest_row_of_slots_of_any_pace():
         np.testing.assert_allclose(fresh.state[name], lived[name], atol=1e-5)
 
 
+def test_every_action_is_counted_once_for_slots_of_any_pace():
+    env = TinyEnv({"agent": [[40], [5]]}, {"agent": [1, 3]})
+    model = make_model(
+        one(env.behaviors),
+        Product(one(env.behaviors).action),
+        NetConfig(hidden=(8,)),
+        np.random.default_rng(0),
+        1,
+    )
+    fresh = Fresh(env, model, 24, np.random.default_rng(2), 0)
+    counted = learned = 0
+    for _ in range(4):
+        counted += fresh.collect()
+        for batch in fresh.batches():
+            learned += int(batch.acted.sum())
+    lived = len(env.received["agent"])
+    # Of the last rollout's last actions nothing is known yet.
+    assert counted == learned
+    assert 0 <= lived - counted <= 2
+
+
 def test_it_says_what_finished_episodes_brought():
     ppo, fresh = made("CartPole-v1", 0)
     returns = go_on(ppo, fresh, 20)

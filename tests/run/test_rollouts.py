@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from understudy.envs.check import check_env
+from understudy.envs.env import Moment
 from understudy.errors import EnvError
-from understudy.run.rollouts import only_behavior, quotas, turns
+from understudy.run.rollouts import Tally, only_behavior, quotas, turns
 from worlds import CountingActor, TinyEnv
 
 
@@ -75,6 +76,30 @@ def test_what_was_meant_is_said_beside_what_was_done():
         assert meant is not None
         assert turn.actions is not None
         assert (meant.discrete == turn.actions["agent"].discrete + 7).all()
+
+
+def told(tally, reward, ended, known):
+    """What a tally says when every row is told by itself."""
+    slots, found = np.arange(reward.shape[1]), []
+    for r, e, k in zip(reward, ended, known, strict=True):
+        moment = Moment(slots[k], {}, r[k], e[k], np.zeros(k.sum(), bool), np.zeros(k.sum(), bool))
+        found += tally.hear(moment)
+    return found
+
+
+def test_episodes_bring_the_same_whether_told_at_once_or_row_by_row():
+    rng = np.random.default_rng(0)
+    one_by_one, at_once, episodes = Tally(3), Tally(3), 0
+    for chance in (0.3, 0.0, 0.9, 0.1):
+        reward = rng.integers(-3, 4, (12, 3)).astype(np.float32)
+        ended = rng.random((12, 3)) < chance
+        known = np.arange(12)[:, None] < np.array([12, 7, 0])
+        expected = told(one_by_one, reward, ended, known)
+        reward[~known] = np.nan  # nobody knows
+        assert at_once.hear_rows(reward, ended, known) == expected
+        assert (at_once.state_dict()["sums"] == one_by_one.state_dict()["sums"]).all()
+        episodes += len(expected)
+    assert episodes > 10
 
 
 def test_quotas_are_fixed_and_differ_by_one_at_most():

@@ -210,7 +210,7 @@ class Choice:
 
     def decode(self, code: NDArray[Any], action: Action) -> None:
         """See `Part.decode`: the choice with the largest number."""
-        action.discrete[..., self.branch] = code[..., self.code].argmax(-1)
+        code[..., self.code].argmax(-1, out=action.discrete[..., self.branch])
 
 
 class Product:

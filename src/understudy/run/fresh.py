@@ -9,7 +9,7 @@ import numpy as np
 
 from understudy.data.batch import Batch
 from understudy.data.episode import Tree
-from understudy.envs.env import Env, Moment
+from understudy.envs.env import Env
 from understudy.nets.acting import ModelActor
 from understudy.nets.model import Model, start_state
 from understudy.run.rollouts import Cast, Tally, only_behavior
@@ -40,7 +40,8 @@ class Fresh:
         slots = env.slots[self.behavior]
         self.store = Store(env.behaviors[self.behavior], rows, slots)
         self.rng = rng
-        self.cast = Cast(env, {self.behavior: ModelActor(model, rng)})
+        self.actor = ModelActor(model, rng)
+        self.cast = Cast(env, {self.behavior: self.actor})
         self.state: Tree = start_state(model, slots)
         self.returns: list[float] = []
         self._tally = Tally(slots)
@@ -52,23 +53,22 @@ class Fresh:
         """Act until a slot has no row left.
 
         Returns:
-            How many actions were taken.
+            How many actions were taken of which is known what came of them.
         """
         self._turn_over()
         store, name = self.store, self.behavior
-        self.returns = []
+        self.actor.draw_ahead(store.rows, store.slots)
         while not store.full:
             actions = self.cast.act(self._moments)
             if name in self._moments:
                 store.do(self._moments[name].slots, actions[name])
             self._moments = self.env.step(actions)
             if name in self._moments:
-                self._hear(self._moments[name])
-        return int(store.acted.sum())
-
-    def _hear(self, moment: Moment) -> None:
-        self.store.see(moment)
-        self.returns += self._tally.hear(moment)
+                store.see(self._moments[name])
+        known = store.known
+        ended = store.terminated | store.truncated
+        self.returns = self._tally.hear_rows(store.reward, ended, known)
+        return int((store.acted & known).sum())
 
     def batches(self) -> Iterator[Batch]:
         """The rollout; the learner leaves in `extra["memory"]` the memory before every row."""

@@ -43,9 +43,14 @@ class Cast:
         """Args: env: where they act. actors: who plays each behavior."""
         self.actors = actors
         self.proposed: dict[str, Action | None] = {}
+        self._slots = env.slots
         self._states: dict[str, Tree] = {
             name: actor.start(env.slots[name]) for name, actor in actors.items()
         }
+
+    def memory(self, name: str, slots: NDArray[np.int64]) -> Tree:
+        """`[n, ...]` what these slots of a behavior remember, as a copy."""
+        return {key: s[slots] for key, s in self._states[name].items()}
 
     def act(self, moments: Mapping[str, Moment]) -> dict[str, Action]:
         """An action for every slot that speaks."""
@@ -53,12 +58,17 @@ class Cast:
         return {name: self._one(name, moment) for name, moment in moments.items()}
 
     def _one(self, name: str, moment: Moment) -> Action:
-        memory = self._states[name]
-        state = {key: s[moment.slots] for key, s in memory.items()}
-        action, state = self.actors[name].act(moment.obs, state, moment.fresh)
-        for key, s in state.items():
-            memory[key][moment.slots] = s
-        self.proposed[name] = self.actors[name].proposed
+        actor, memory, slots = self.actors[name], self._states[name], moment.slots
+        if len(slots) == self._slots[name]:
+            action, state = actor.act(moment.obs, memory, moment.fresh)
+            for key, s in state.items():
+                memory[key][:] = s
+        else:
+            state = self.memory(name, slots)
+            action, state = actor.act(moment.obs, state, moment.fresh)
+            for key, s in state.items():
+                memory[key][slots] = s
+        self.proposed[name] = actor.proposed
         return action
 
     def state_dict(self) -> dict[str, Any]:
@@ -95,6 +105,35 @@ class Tally:
         brought = self._sums[over].tolist()
         self._sums[over] = 0
         return brought
+
+    def hear_rows(
+        self, reward: NDArray[np.float32], ended: NDArray[np.bool_], known: NDArray[np.bool_]
+    ) -> list[float]:
+        """Take in rows `[T, slots]` at once, which is several times as fast as one by one.
+
+        Args:
+            reward: What came of every row.
+            ended: Whether that ended the episode.
+            known: Which rows to take in; of every slot the first ones.
+
+        Returns:
+            The sums of the episodes that end here, in the order of their rows.
+        """
+        sums = self._sums + np.where(known, reward, 0).cumsum(0, dtype=np.float64)
+        row, slot = np.nonzero(ended & known)
+        by_slot = np.argsort(slot, kind="stable")
+        slot = slot[by_slot]
+        total = sums[row[by_slot], slot]
+        # An episode brought what was added up since the one before it in its slot.
+        first = np.ones(len(slot), bool)
+        first[1:] = slot[1:] != slot[:-1]
+        brought = np.empty_like(total)
+        brought[by_slot] = total - np.where(first, 0, np.roll(total, 1))
+        # Of several numbers written to one place the last one stays.
+        spent = np.zeros_like(self._sums)
+        spent[slot] = total
+        self._sums = sums[-1] - spent
+        return brought.tolist()
 
     def state_dict(self) -> dict[str, Any]:
         """The sums."""

@@ -61,7 +61,14 @@ class Store:
     @property
     def full(self) -> bool:
         """Whether a slot has no row left for what follows its next action."""
+        if self._row is not None:
+            return self._row >= self.rows
         return bool((self.at >= self.rows).any())
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """`[T+1, N]` of which rows is known what came of them: all before a slot's newest."""
+        return np.arange(self.rows + 1)[:, None] < self.at
 
     def see(self, moment: Moment) -> None:
         """Take in what slots say: what came of their last action, and what they see now.
@@ -75,14 +82,17 @@ class Store:
         self.reward[before] = moment.reward
         self.terminated[before] = moment.terminated
         self.truncated[before] = moment.truncated
-        self.at[moment.slots] += 1
-        if self._row is not None:
+        if self._row is None:
+            self.at[moment.slots] += 1
+            self._over[moment.slots] = moment.ended
+        else:
+            self.at += 1
             self._row += 1
+            np.logical_or(moment.terminated, moment.truncated, self._over)
         now = self._newest(moment.slots)
         for name, x in self.obs.items():
             x[now] = moment.obs[name]
         self.fresh[now] = moment.fresh
-        self._over[moment.slots] = moment.ended
 
     def do(self, slots: NDArray[np.int64], action: Action) -> None:
         """Note what these slots do on their newest row; on an episode's last row it is ignored.
@@ -94,16 +104,17 @@ class Store:
         now = self._newest(slots)
         self.action.continuous[now] = action.continuous
         self.action.discrete[now] = action.discrete
-        self.acted[now] = ~self._over[slots]
+        over = self._over[slots] if self._row is None else self._over
+        self.acted[now] = ~over
 
     def _newest(self, slots: NDArray[np.int64]) -> Any:
-        """Where the newest rows of these slots are; one number and a slice while all keep in step.
+        """Where the newest rows of these slots are; one number while all keep in step.
 
         Writing there is several times as fast as through two arrays of numbers.
         """
         if len(slots) < self.slots:
             self._row = None
-        return (self.at[slots], slots) if self._row is None else (self._row, slice(None))
+        return (self.at[slots], slots) if self._row is None else self._row
 
     def roll(self) -> None:
         """Begin anew: the newest row of every slot becomes its first."""
@@ -123,12 +134,10 @@ class Store:
             state: The memory before the first row, `[N, ...]`.
         """
         past = slice(0, self.rows)
-        acted = self.acted.astype(F32)
-        acted[self.at, np.arange(self.slots)] = 0  # What came of it is not known yet.
         return Batch(
             obs=model.place(self.obs),
             code=model.dist.encode(self.action.at(past)),
-            acted=acted,
+            acted=(self.acted & self.known).astype(F32),
             fresh=self.fresh.copy(),
             state=model.place(state),
             reward=self.reward[past].copy(),
