@@ -34,6 +34,7 @@ MAY_IMPORT = {
 TORCH_AT_THE_TOP = {
     "ops/tape.py",
     "nets/modules.py",
+    "nets/torch_critic.py",
     "nets/encoders.py",
     "nets/attention.py",
     "nets/recurrent.py",

@@ -104,10 +104,10 @@ class Constant:
     def _all(self, action, number: float):
         return np.full((2, *action.shape[:-1], *self.shape), number, F32)
 
-    def __call__(self, obs, action):
+    def __call__(self, batch, action):
         return Out(self._all(action, self.said), self.pulled.append)
 
-    def slow(self, obs, action, which):
+    def slow(self, batch, action, which):
         return self._all(action, self.slowly)[which]
 
     def follow(self, tau: float):

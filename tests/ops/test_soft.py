@@ -22,8 +22,9 @@ EACH = pytest.mark.parametrize("action", ACTIONS, ids=lambda a: f"{a.continuous}
 
 
 @KINDS
+@pytest.mark.parametrize("belief", ["least", "mean"])
 @EACH
-def test_the_policys_loss_and_its_gradient_are_those_of_autograd(action, kind):
+def test_the_policys_loss_and_its_gradient_are_those_of_autograd(action, belief, kind):
     rng, dist = np.random.default_rng(0), SoftProduct(action)
     c, k, parts = action.continuous, dist.num_columns, len(dist.parts)
     head, noise = rng.standard_normal((2, 5, dist.width)), rng.standard_normal((2, 5, c))
@@ -35,7 +36,8 @@ def test_the_policys_loss_and_its_gradient_are_those_of_autograd(action, kind):
     plan = dist.draw(tensor, torch.from_numpy(noise))
     steep = torch.einsum("lbc,nck->nlbk", plan.action, torch.from_numpy(weight))
     q = (steep.sin() + torch.from_numpy(offset)).reshape(3, 2, 5, 2, k)
-    gain = (q.amin(0) * torch.from_numpy(strength)[:, None]).sum(-2)
+    worth = q.amin(0) if belief == "least" else q.mean(0)
+    gain = (worth * torch.from_numpy(strength)[:, None]).sum(-2)
     price = (plan.information * torch.from_numpy(alpha)).sum(-1)
     loss = (torch.from_numpy(share) * (price - (plan.pick * gain).sum(-1))).sum()
     loss.backward()
@@ -52,6 +54,7 @@ def test_the_policys_loss_and_its_gradient_are_those_of_autograd(action, kind):
         dist.draw(kind(head), kind(noise)),
         Out(kind(q.detach().numpy()), lambda g: None, back),
         *map(kind, (strength, alpha, share)),
+        belief=belief,
     )
     cost.backward()
     assert cost.value == pytest.approx(loss.item())
@@ -90,7 +93,7 @@ def test_the_price_rises_while_there_is_too_little_entropy():
 def test_a_policy_that_likes_something_settles_at_its_target_entropy(action):
     # The test that a wrong sign in the target cannot pass: a gradient check does not see it.
     rng, dist = np.random.default_rng(0), SoftProduct(action)
-    target = dist.target(-0.5, 0.6)
+    target = dist.target(np.zeros(dist.width, np.float32), -0.5, 0.6)
     flat, heat = Flat(dist.width), Flat(len(target))
     free, log_alpha = parameter(flat, "head", dist.width), parameter(heat, "heat", len(target))
     steps = Adam(flat), Adam(heat)

@@ -90,10 +90,16 @@ def test_an_action_is_encoded_and_decoded_in_the_environments_units():
     assert (back.discrete == action.discrete).all()
 
 
-def test_the_entropy_that_is_asked_counts_numbers_and_choices():
-    np.testing.assert_allclose(
-        SoftProduct(ACTIONS[3]).target(-1.0, 0.5), [-2, 0.5 * math.log(3), 0.5 * math.log(2)]
-    )
+@KINDS
+def test_the_entropy_that_is_asked_counts_numbers_and_allowed_choices(kind):
+    dist = SoftProduct(ACTIONS[3])  # two numbers, a branch of three and one of two
+    head = np.zeros((3, dist.width))
+    head[1, 2] = head[2, 3:5] = head[2, 5:7] = FORBIDDEN
+    asked = np.asarray(dist.target(kind(head), -1.0, 0.5))
+    log2, log3 = math.log(2), math.log(3)
+    # Where nothing is allowed nothing is asked, and where one choice is there is none to make.
+    expected = [[-2, log3 / 2, log2 / 2], [-2, log2 / 2, log2 / 2], [-2, 0, 0]]
+    np.testing.assert_allclose(asked, expected)
 
 
 def test_a_forbidden_choice_is_never_taken_and_gets_no_gradient():

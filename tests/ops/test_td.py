@@ -6,7 +6,7 @@ import torch
 
 from understudy.ops.cost import Out
 from understudy.ops.soft_product import Plan
-from understudy.ops.td import soft_value, td_error
+from understudy.ops.td import n_step_target, soft_value, td_error
 
 KINDS = pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor], ids=["numpy", "torch"])
 
@@ -57,3 +57,68 @@ def test_rows_without_a_share_are_no_error():
     share = np.array([[0.5, 0.0, 0.5]])
     td_error(q, np.ones((1, 3, 1)), np.zeros((1, 3, 1)), share).backward()
     assert pulled[0][:, 0, :, 0, 0].tolist() == [[0.5, 0, 0.5]] * 2
+
+
+def targets(reward, value, over, acted, discount=0.5, n=3, kind=np.asarray):
+    """Of one window and one signal, as a list."""
+    reward, value = (kind(np.array(x, float)[:, None, None]) for x in (reward, value))
+    over, acted = np.array(over, bool)[:, None, None], np.array(acted, bool)[:, None]
+    found = n_step_target(reward, value, kind(over), kind(acted), kind(np.array([discount])), n)
+    return np.asarray(found)[:, 0, 0].tolist()
+
+
+@KINDS
+def test_one_step_is_the_reward_and_the_value_of_what_follows(kind):
+    assert targets([1, 2], [10, 20], [0, 1], [1, 0], n=1, kind=kind) == [6, 2]
+
+
+@KINDS
+def test_three_steps_add_up_three_rewards_and_the_value_behind_them(kind):
+    # Two rows to learn from: 1 + 2/2 + 4/4 + 80/8, and 2 + 4/2 + 8/4 + 160/8.
+    assert targets([1, 2, 4, 8], [-9, -9, 80, 160], [0] * 4, [1] * 4, kind=kind) == [13, 26]
+
+
+@KINDS
+def test_a_termination_within_the_steps_ends_the_sum_and_bootstraps_nothing(kind):
+    # The second action ends the task; what is in the window behind it is another episode.
+    found = targets([1, 2, 99, 99], [-9, 70, 99, 99], [0, 1, 0, 0], [1, 0, 1, 1], kind=kind)
+    assert found == [2, 2]
+
+
+@KINDS
+def test_a_time_limit_within_the_steps_is_bootstrapped_from_what_was_seen_last(kind):
+    # 1 + 2/2 + 80/4, and 2 + 80/2: the row behind holds the last observation, worth 80.
+    found = targets([1, 2, 99, 99], [-9, 80, 99, 99], [0] * 4, [1, 0, 1, 1], kind=kind)
+    assert found == [22, 42]
+
+
+def test_every_signal_has_its_own_discount_and_its_own_end():
+    reward, value = np.ones((2, 1, 2)), np.full((2, 1, 2), 8.0)
+    over = np.array([[[False, False]], [[True, False]]])
+    acted = np.array([[True], [False]])
+    found = n_step_target(reward, value, over, acted, np.array([0.5, 0.25]), 2)
+    # 1 + 1/2 and nothing more; 1 + 1/4 + 8/16.
+    assert found.tolist() == [[[1.5, 1.75]]]
+
+
+def test_targets_are_those_of_walking_along_each_window():
+    rng, n, rows = np.random.default_rng(0), 4, 12
+    reward, value = rng.standard_normal((rows, 30, 2)), rng.standard_normal((rows, 30, 2))
+    acted = rng.random((rows + 1, 30)) < 0.8
+    terminated = (rng.random((rows, 30)) < 0.5) & acted[:-1] & ~acted[1:]
+    over, discount = terminated[..., None] & np.array([True, False]), np.array([0.9, 0.5])
+    found = n_step_target(reward, value, over, acted[1:], discount, n)
+    assert found.shape == (rows - n + 1, 30, 2)
+    for t, b, s in np.ndindex(*found.shape):
+        if not acted[t, b]:
+            continue
+        total, weight, row = 0.0, 1.0, t
+        while True:
+            total += weight * reward[row, b, s]
+            weight *= discount[s]
+            row += 1
+            if row - t == n or not acted[row, b]:
+                break
+        if not over[row - 1, b, s]:
+            total += weight * value[row - 1, b, s]
+        assert found[t, b, s] == pytest.approx(total)

@@ -1,6 +1,6 @@
 """Soft actor-critic (Haarnoja et al., 2018, arXiv:1812.05905) with one Q head per reward signal.
 
-A batch of remembered rows comes in: windows of L rows, and one more that is only looked at. The
+A batch of remembered rows comes in: windows of rows to learn from, and the rows that followed. The
 critics learn what doing what was done is worth; the policy learns to do what they like, as long as
 it stays as random as it is asked to be; a temperature for every part of the action sees to that; a
 slow copy of the critics follows them.
@@ -16,7 +16,9 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from understudy.data.batch import Batch
+from understudy.errors import UnderstudyError
 from understudy.learners.learner import Lazy, Metrics
+from understudy.nets.burn_in import burned_in
 from understudy.nets.critic import Critics
 from understudy.nets.flat import Adam, Flat
 from understudy.nets.model import Model
@@ -24,13 +26,17 @@ from understudy.nets.parameter import parameter
 from understudy.ops.arrays import Array
 from understudy.ops.cost import Cost
 from understudy.ops.schedule import Shape, scheduled
-from understudy.ops.soft import soft_policy, temperature
+from understudy.ops.soft import Belief, soft_policy, temperature
 from understudy.ops.soft_product import Plan
-from understudy.ops.td import soft_value, td_error
-from understudy.rewards.signal import RewardSignal
+from understudy.ops.td import n_step_target, soft_value, td_error
+from understudy.rewards.signal import RewardSignal, rewards
 from understudy.terms.term import LossTerm
 
 _PARTS = "model", "critics", "heat", "policy_adam", "critic_adam", "heat_adam"
+NOT_FINITE = (
+    "the critics' targets ({}) are no longer finite although the rewards are: values have grown "
+    "without bound; lower learner.learning_rate or a discount, or set critic.layer_norm"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,8 +50,11 @@ class SACConfig:
     tau: Annotated[float, Gt(0), Le(1)] = 0.005
     """How far the slow critics follow in one update."""
     pessimism: Annotated[int, Ge(1)] = 2
-    """How many critics, drawn anew for every update, are asked; the least counts (Chen et al.,
-    2021, arXiv:2101.05982)."""
+    """How many critics, drawn anew for every update, say what a target aims at; the least counts
+    (Chen et al., 2021, arXiv:2101.05982)."""
+    belief: Belief = "least"
+    """What the policy believes: the `least` of those critics (Haarnoja et al., 2018), or the `mean`
+    of all (Chen et al., 2021; Ball et al., 2023, with ten)."""
     temperature: Annotated[float, Gt(0)] = 1.0
     """What a nat of information costs at the start."""
     entropy: float = -1.0
@@ -87,42 +96,47 @@ class SAC:
             raise ValueError("no reward signal has a strength above 0: there is nothing to seek")
         if config.pessimism > critics.num_critics:
             raise ValueError(f"pessimism={config.pessimism} of {critics.num_critics} critics")
-        self.target = self.dist.target(config.entropy, config.choice_entropy)
-        self.heat = Flat(len(self.target))
-        self.log_alpha = parameter(self.heat, "log_temperature", len(self.target))
+        self.ends = np.array([s.ends for s in signals.values()])
+        num_parts = len(self.dist.parts)
+        self.heat = Flat(num_parts)
+        self.log_alpha = parameter(self.heat, "log_temperature", num_parts)
         self.log_alpha.array[:] = np.log(config.temperature)
         self.policy_adam, self.critic_adam = Adam(model.flat), Adam(critics.flat)
         self.heat_adam = Adam(self.heat)
 
     def update(self, batch: Batch, progress: float) -> Metrics:
         """One step of the critics, the policy and the temperatures; the slow critics follow."""
-        model, dist, c, known, share = self.model, self.dist, self.config, batch.known, batch.share
+        model, critics, dist, c = self.model, self.critics, self.dist, self.config
+        batch = burned_in(batch, model, critics)
+        known, share = batch.known, batch.share
         learning_rate = scheduled(c.learning_rate, c.schedule, progress)
         alpha = np.exp(self.log_alpha.array)
-        judges = self.rng.permutation(self.critics.num_critics)[: c.pessimism]
+        judges = np.sort(self.rng.permutation(critics.num_critics)[: c.pessimism])
 
         # One pass over all rows: the known ones are learned on, the later ones are aimed at.
         head, _ = model.policy(batch.obs, batch.state, batch.fresh)
-        lead = *head.array.shape[:-1], dist.num_continuous
-        noise = self.rng.standard_normal(lead, np.float32)
-        here = head.first(len(batch.code))
-        now, after = dist.draw(here.array, noise[:-1]), dist.draw(head.array[1:], noise[1:])
+        noise = self.rng.standard_normal((*batch.fresh.shape, dist.num_continuous), np.float32)
+        here = head.first(batch.length)
+        now = dist.draw(here.array, noise[: batch.length])
+        after = dist.draw(head.array[1:], noise[1:])
 
         critic_loss = self.critic_loss(batch, after, judges, alpha)
         critic_loss.backward()
         self.critic_adam.step(learning_rate)
 
-        said = self.critics.ask(known.obs, now.action, judges)
-        policy_loss = soft_policy(here, now, said, self.strength, alpha, share)
+        asked = judges if c.belief == "least" else np.arange(critics.num_critics)
+        said = critics.ask(known, now.action, asked)
+        policy_loss = soft_policy(here, now, said, self.strength, alpha, share, c.belief)
         loss = policy_loss
         for term in self.terms.values():
             loss += term.weight(progress) * term.loss(model, known)
         loss.backward()
         self.policy_adam.step(learning_rate)
 
-        temperature(self.log_alpha, now.information, self.target, share).backward()
+        target = dist.target(here.array, c.entropy, c.choice_entropy)
+        temperature(self.log_alpha, now.information, target, share).backward()
         self.heat_adam.step(learning_rate)
-        self.critics.follow(c.tau)
+        critics.follow(c.tau)
 
         metrics: dict[str, Any] = {
             "loss/critic": Lazy(lambda: critic_loss.value),
@@ -135,19 +149,22 @@ class SAC:
         return metrics
 
     def critic_loss(self, batch: Batch, after: Plan, judges: Array, alpha: Array) -> Cost:
-        """Every critic at what was done, towards the reward now and the value then.
+        """Every critic at what was done, towards the rewards that came and the value behind them.
 
         Rewards are judged when rows are drawn, not when they were lived: a signal that has learned
-        since then has changed its mind. A time limit ends no value; the end of the task does.
+        since then has changed its mind. A time limit ends no value; the end of the task ends that
+        of the signals which say so.
         """
-        reward = np.stack([signal.reward(batch) for signal in self.signals.values()], -1)
-        here = {name: x[:-1] for name, x in batch.obs.items()}
-        later = {name: x[1:] for name, x in batch.obs.items()}
-        said = self.critics.slow(later, after.action, judges)
+        reward = rewards(self.signals, batch)
+        said = self.critics.slow(batch, after.action, judges)
         value = soft_value(said, after, alpha, self.strength)
-        target = reward + self.discount * value * ~batch.terminated[..., None]
-        action, pick = self.dist.done(batch.code)
-        return td_error(self.critics(here, action), pick, target, batch.share)
+        over = batch.terminated[..., None] & self.ends
+        acted = batch.acted[1:] > 0
+        target = n_step_target(reward, value, over, acted, self.discount, batch.n_step)
+        if not np.isfinite(target.sum()):
+            raise UnderstudyError(NOT_FINITE.format(", ".join(self.signals)))
+        action, pick = self.dist.done(batch.known.code)
+        return td_error(self.critics(batch.known, action), pick, target, batch.share)
 
     def state_dict(self) -> dict[str, Any]:
         """See `Learner`."""

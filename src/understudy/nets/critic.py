@@ -8,6 +8,7 @@ from typing import Annotated, Any, Protocol
 import numpy as np
 from annotated_types import Ge, Gt
 
+from understudy.data.batch import Batch
 from understudy.data.episode import Tree
 from understudy.nets.dense import Activation
 from understudy.nets.ensemble import Ensemble
@@ -37,6 +38,9 @@ class CriticConfig:
 class Critics(Protocol):
     """What actions are worth to every reward signal.
 
+    Actions are judged on a batch's *last* rows, as many as there are actions: rows before them are
+    remembered at most, as `batch.state` is, where that holds a memory by the name of theirs.
+
     Attributes:
         dist: The distribution of what they judge.
         num_critics: `N`.
@@ -47,27 +51,34 @@ class Critics(Protocol):
     num_critics: int
     flat: Flat
 
-    def __call__(self, obs: Tree, action: Array) -> Out:
+    def __call__(self, batch: Batch, action: Array) -> Out:
         """What every critic says of every signal and choice.
 
         Args:
-            obs: Named arrays `[L, B, ...]`.
+            batch: What is seen.
             action: `[L, B, C]` continuous numbers, as codes.
 
         Returns:
-            `[N, L, B, S, K]`; its way back to the input ends at the action.
+            `[N, L, B, S, K]`.
         """
         ...
 
-    def ask(self, obs: Tree, action: Array, which: Array) -> Out:
+    def ask(self, batch: Batch, action: Array, which: Array) -> Out:
         """The same of some critics alone, `[len(which), L, B, S, K]`.
 
         It has a way back to the action only: these critics are asked, not taught.
         """
         ...
 
-    def slow(self, obs: Tree, action: Array, which: Array) -> Array:
+    def slow(self, batch: Batch, action: Array, which: Array) -> Array:
         """The same of the slow copies of these critics, as numbers only."""
+        ...
+
+    def look(self, batch: Batch) -> Tree:
+        """What critics and slow copies remember after all rows, named arrays `[B, ...]`.
+
+        `{}` without memory.
+        """
         ...
 
     def follow(self, tau: float) -> None:
@@ -95,15 +106,18 @@ def make_critics(
         num_signals: `S`.
 
     Raises:
-        ValueError: The policy sees images or entities, remembers, or is not a soft one.
+        ValueError: The policy's distribution is another, or `make_model` did not make it.
     """
-    if not isinstance(model, DenseModel):
+    if not isinstance(model.dist, SoftProduct):
         raise ValueError(
-            "critics of actions see vectors and remember nothing so far, but this policy sees "
-            f"{', '.join(sorted({o.kind for o in model.spec.obs.values()}))}"
-            f"{' and remembers' if model.memory else ''}; learn on-policy, or leave those out"
+            f"expected a policy over a SoftProduct, found {type(model.dist).__name__}: make the "
+            "model with `SoftProduct(spec.action)`"
         )
-    return DenseCritics(model, config, rng, num_signals)
+    if isinstance(model, DenseModel):
+        return DenseCritics(model, model.dist, config, rng, num_signals)
+    from understudy.nets.torch_critic import make_torch_critics
+
+    return make_torch_critics(model, model.dist, config, rng, num_signals)
 
 
 class DenseCritics:
@@ -113,19 +127,14 @@ class DenseCritics:
     """
 
     def __init__(
-        self, model: DenseModel, config: CriticConfig, rng: np.random.Generator, num_signals: int
+        self,
+        model: DenseModel,
+        dist: SoftProduct,
+        config: CriticConfig,
+        rng: np.random.Generator,
+        num_signals: int,
     ) -> None:
-        """Args: see `make_critics`.
-
-        Raises:
-            ValueError: The policy's distribution is not a `SoftProduct`.
-        """
-        dist = model.dist
-        if not isinstance(dist, SoftProduct):
-            raise ValueError(
-                f"expected a policy over a SoftProduct, found {type(dist).__name__}: make the "
-                "model with `SoftProduct(spec.action)`"
-            )
+        """Args: dist: the model's. The others: see `make_critics`."""
         self.dist, obs = dist, model.spec.obs
         self._names = [n for n, o in obs.items() if o.kind == "vector" and o.size]
         width = sum(obs[n].size for n in self._names)
@@ -155,25 +164,29 @@ class DenseCritics:
     def _inputs(self, obs: Tree, action: Array) -> Vector:
         """`[..., D + C]` what is seen, normalized, beside what is done."""
         lead = action.shape[:-1]
-        rows = [obs[name].reshape(*lead, -1) for name in self._names]
+        rows = [obs[name][-len(action) :].reshape(*lead, -1) for name in self._names]
         seen = np.concatenate(rows, -1, dtype=F32) if rows else np.zeros((*lead, 1), F32)
         if self._normalizer is not None:
             # Before it is joined: on columns of a wider array it takes three times as long.
             self._normalizer(seen)
         return np.concatenate([seen, action], -1, dtype=F32)
 
-    def __call__(self, obs: Tree, action: Array) -> Out:
+    def __call__(self, batch: Batch, action: Array) -> Out:
         """See `Critics`."""
-        return self._say(self._nets[0], obs, action)
+        return self._say(self._nets[0], batch.obs, action)
 
-    def ask(self, obs: Tree, action: Array, which: Array) -> Out:
+    def ask(self, batch: Batch, action: Array, which: Array) -> Out:
         """See `Critics`."""
-        said = self._say(self._nets[0].picked(which), obs, action)
-        return Out(said.array, _untaught, said.back)
+        said = self._say(self._nets[0].picked(which), batch.obs, action)
+        return Out(said.array, untaught, said.back)
 
-    def slow(self, obs: Tree, action: Array, which: Array) -> Array:
+    def slow(self, batch: Batch, action: Array, which: Array) -> Array:
         """See `Critics`."""
-        return self._say(self._nets[1].picked(which), obs, action).array
+        return self._say(self._nets[1].picked(which), batch.obs, action).array
+
+    def look(self, batch: Batch) -> Tree:
+        """See `Critics`: they remember nothing."""
+        return {}
 
     def _say(self, nets: Ensemble, obs: Tree, action: Array) -> Out:
         out = nets(self._inputs(obs, action))
@@ -200,5 +213,6 @@ class DenseCritics:
         self._slow_flat.load_state_dict(state["slow"])
 
 
-def _untaught(_: Array) -> None:
+def untaught(_: Array) -> None:
+    """The way back into the parameters of critics that are asked: there is none."""
     raise ValueError("critics that are asked are not taught: take all of them, `critics(...)`")

@@ -87,7 +87,12 @@ class Ensemble:
         return copies * (one + 2 * layer_norm * sum(sizes[1:-1]))
 
     def picked(self, which: Vector) -> Ensemble:
-        """Copies of the networks with these numbers, as they are now: to ask, not to teach."""
+        """Copies of the networks with these numbers, as they are now: to ask, not to teach.
+
+        All of them in their order are not copied.
+        """
+        if which.tolist() == list(range(self.copies)):
+            return self
         some = copy(self)
         some.copies = len(which)
         for name in ("weights", "biases", "gains", "shifts"):

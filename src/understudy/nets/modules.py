@@ -53,6 +53,7 @@ class PolicyCritic(nn.Module):
 
     Attributes:
         memory: Shape of every named memory of one slot.
+        config, door: How it sees, for others who want to see alike.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class PolicyCritic(nn.Module):
     ) -> None:
         """Args: see `make_torch_model`."""
         super().__init__()
-        self.door = Door(spec, config.normalize)
+        self.config, self.door = config, Door(spec, config.normalize)
         self.policy = Tower(self.door, config, rng, dist.width, gain=0.01)
         self.critic = self.value = None
         if num_signals and config.shared:

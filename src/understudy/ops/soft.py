@@ -5,9 +5,31 @@ Haarnoja et al. (2018), "Soft Actor-Critic Algorithms and Applications", arXiv:1
 
 from __future__ import annotations
 
+from typing import Literal
+
 from understudy.ops.arrays import Array, module_of
 from understudy.ops.cost import Cost, Out
 from understudy.ops.soft_product import Plan
+
+Belief = Literal["least", "mean"]
+"""What several critics that disagree are taken to say."""
+
+
+def believed(q: Array, belief: Belief) -> tuple[Array, Array]:
+    """What the critics say together, and how much each one has a part in it.
+
+    Args:
+        q: `[N, ...]`.
+        belief: Where it is the least, those who say it have equal parts.
+
+    Returns:
+        `[...]`, and parts `[N, ...]` that sum to one over the critics.
+    """
+    if belief == "mean":
+        return q.mean(0), module_of(q).ones_like(q) / len(q)
+    least = module_of(q).amin(q, 0)
+    worst = q == least
+    return least, worst / worst.sum(0, dtype=q.dtype)
 
 
 def soft_policy(
@@ -17,11 +39,11 @@ def soft_policy(
     strength: Array,
     alpha: Array,
     share: Array,
+    belief: Belief = "least",
 ) -> Cost:
-    """The price of information less what the least critic says of the plan (eq. 7).
+    """The price of information less what the critics say of the plan (eq. 7).
 
-    Its gradient comes back through the critics' input, the critics held fixed. Where several
-    critics say the least, they share it.
+    Its gradient comes back through the critics' input, the critics held fixed.
 
     Args:
         head: `[..., width]`.
@@ -30,13 +52,13 @@ def soft_policy(
         strength: `[S]` how much every signal counts.
         alpha: `[P]` what a nat of information costs.
         share: `[...]` every row's weight, summing to one.
+        belief: What critics that disagree are taken to say: the least (Fujimoto et al., 2018,
+            arXiv:1802.09477) or the mean (Chen et al., 2021, algorithm 1, arXiv:2101.05982).
     """
-    xp = module_of(q.array)
-    least = xp.amin(q.array, 0)
-    worst = q.array == least
-    gain = (least * strength[:, None]).sum(-2)  # [..., K]
+    worth, part = believed(q.array, belief)
+    gain = (worth * strength[:, None]).sum(-2)  # [..., K]
     wanted = (-share[..., None] * plan.pick)[..., None, :] * strength[:, None]  # [..., S, K]
-    g_action = q.back(worst * (wanted / worst.sum(0)))
+    g_action = q.back(part * wanted)
     seed = plan.pull(g_action, -share[..., None] * gain, share[..., None] * alpha)
 
     def value() -> float:
@@ -56,7 +78,7 @@ def temperature(log_alpha: Out, information: Array, target: Array, share: Array)
     Args:
         log_alpha: `[P]`.
         information: `[..., P]`, see `Plan`.
-        target: `[P]` entropy that is asked, in nats.
+        target: `[P]`, or `[..., P]` of every row, the entropy that is asked, in nats.
         share: `[...]` every row's weight, summing to one.
     """
     parts = information.shape[-1]

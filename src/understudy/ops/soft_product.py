@@ -10,7 +10,6 @@ to one branch.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -22,7 +21,7 @@ from understudy.data.action import Action
 from understudy.data.spec import ActionSpec
 from understudy.ops.arrays import Array, columns, module_of
 from understudy.ops.cost import Out
-from understudy.ops.product import Choice, Product
+from understudy.ops.product import FORBIDDEN, Choice, Product
 from understudy.ops.squashed import DrawPull, Squashed
 
 
@@ -79,6 +78,11 @@ class Expected(Choice):
             out[..., self.logits] = d.T.reshape(*lead, len(d))
 
         return p.T.reshape(*lead, len(p)), information.reshape(lead), pull
+
+    def most(self, head: Array) -> Array:
+        """`[...]` the largest entropy that the choices which are allowed can have, in nats."""
+        allowed = head[..., self.logits] > 0.5 * FORBIDDEN
+        return module_of(head).log(allowed.sum(-1, dtype=head.dtype).clip(1))
 
 
 class SoftProduct(Product):
@@ -152,16 +156,17 @@ class SoftProduct(Product):
         one = module_of(code).ones_like(code[..., :1])
         return code[..., :c], code[..., c:] if self.branches else one
 
-    def target(self, per_number: float, per_choice: float) -> NDArray[np.float32]:
-        """`[P]` the entropy that is asked of every part, in nats.
+    def target(self, head: Array, per_number: float, per_choice: float) -> Array:
+        """`[..., P]` the entropy that is asked of every part, in nats.
 
         Args:
+            head: `[..., width]`; what is forbidden in it cannot be asked for.
             per_number: Nats of each continuous number, of the number as a code.
             per_choice: Share of the largest entropy that a branch can have.
         """
-        c = self.num_continuous
-        chosen = [per_choice * math.log(size) for size in self.branches]
-        return np.array([*([per_number * c] if c else []), *chosen], np.float32)
+        xp, c = module_of(head), self.num_continuous
+        drawn = [xp.full_like(head[..., 0], per_number * c) for _ in self._drawn]
+        return xp.stack([*drawn, *(per_choice * part.most(head) for part in self._chosen)], -1)
 
     def noise(self, rng: np.random.Generator, *lead: int) -> NDArray[np.float32]:
         """`[*lead, code_width]` what `sample` needs."""

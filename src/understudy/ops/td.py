@@ -34,6 +34,40 @@ def soft_value(q: Array, plan: Plan, alpha: Array, strength: Array) -> Array:
     return (least * plan.pick[..., None, :]).sum(-1) - price[..., None]
 
 
+def n_step_target(
+    reward: Array, value: Array, over: Array, acted: Array, discount: Array, n: int
+) -> Array:
+    """What a row's action is worth: `n` rewards, then the value of where they led.
+
+    Sutton and Barto (2018), eq. 7.1, with the value of what is seen where an episode ends earlier:
+    so a time limit is bootstrapped from what was truly seen last, and the end of a task from
+    nothing.
+
+    Note:
+        What was done between is not corrected for another policy having done it, as in Hessel et
+        al. (2018), arXiv:1710.02298, and Kapturowski et al. (2019); nor is its entropy rewarded.
+
+    Args:
+        reward: `[L + n - 1, B, S]` of `S` signals.
+        value: `[L + n - 1, B, S]` of what is seen a row later.
+        over: `[L + n - 1, B, S]` bool, whether a signal's value stops with this row's action.
+        acted: `[L + n - 1, B]` bool, whether something was done a row later.
+        discount: `[S]`, in [0, 1].
+        n: How many rewards are added up, 1 or more.
+
+    Returns:
+        `[L, B, S]`.
+    """
+    carry = discount * ~over
+    target = reward + carry * value
+    for _ in range(n - 1):
+        rows = len(target) - 1
+        # An episode's last observation is worth what it is worth: nothing was done on it.
+        later = module_of(value).where(acted[:rows, ..., None], target[1:], value[:rows])
+        target = reward[:rows] + carry[:rows] * later
+    return target
+
+
 def td_error(q: Out, pick: Array, target: Array, share: Array) -> Cost:
     """Half the squared error of every critic and every signal, summed, at what was done.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -24,10 +25,17 @@ class PracticeConfig:
 
     capacity: Annotated[int, Gt(1)] = 1_000_000
     """Rows that are remembered, over all slots."""
+    folder: str | None = None
+    """Folder for these rows where they are too many for memory (84x84 pixels: 7 KB a row); none by
+    default. Files of rows in it are overwritten."""
     batch_size: Annotated[int, Gt(0)] = 256
-    """Windows in a batch."""
-    length: Annotated[int, Gt(0)] = 1
-    """Rows to learn from in a window."""
+    """Rows to learn from in a batch."""
+    length: Annotated[int, Gt(0)] = 16
+    """Rows that a memory is trained through; 1 is used without memory."""
+    burn_in: Annotated[int, Ge(0)] = 16
+    """Rows before them that only warm the memory; 0 is used without memory."""
+    n_step: Annotated[int, Ge(1)] = 1
+    """Rewards that a target adds up before it asks what the rest is worth."""
     warmup_steps: Annotated[int, Ge(1)] = 1000
     """Actions that are taken by chance before anything is learned."""
     updates_per_step: Annotated[float, Gt(0)] = 1.0
@@ -51,6 +59,7 @@ class Practice:
 
     Attributes:
         replay: What is remembered.
+        length, burn_in: Rows of a window, as the settings say for models that remember.
         num_steps: Actions taken so far.
         returns: Sum of rewards of the episodes that ended in the last turn.
     """
@@ -77,7 +86,14 @@ class Practice:
         self.env, self.model, self.config, self.rng = env, model, config, rng
         self.behavior = only_behavior(env)
         spec, slots = env.behaviors[self.behavior], env.slots[self.behavior]
-        self.replay = Replay(spec, max(2, config.capacity // slots), slots)
+        self.length, self.burn_in = (config.length, config.burn_in) if model.memory else (1, 0)
+        self.replay = Replay(
+            spec,
+            max(2, config.capacity // slots),
+            slots,
+            model.memory,
+            folder=None if config.folder is None else Path(config.folder),
+        )
         self.source: Windows = (
             self.replay if shown is None else Mixed(self.replay, shown, config.demo_ratio)
         )
@@ -109,10 +125,11 @@ class Practice:
         return self.num_steps - before
 
     def _step(self) -> None:
+        moment = self._moments.get(self.behavior)
+        before = {} if moment is None else self._cast.memory(self.behavior, moment.slots)
         actions = self._cast.act(self._moments)
-        if self.behavior in self._moments:
-            moment = self._moments[self.behavior]
-            self.replay.do(moment.slots, actions[self.behavior])
+        if moment is not None:
+            self.replay.do(moment.slots, actions[self.behavior], before)
             self.num_steps += len(moment.slots) - int(moment.ended.sum())
         self._moments = self.env.step(actions)
         self._see()
@@ -129,7 +146,14 @@ class Practice:
         c = self.config
         while self._due >= 1:
             self._due -= 1
-            yield self.source.sample(self.model, self.rng, c.batch_size, c.length)
+            yield self.source.sample(
+                self.model,
+                self.rng,
+                max(1, c.batch_size // self.length),
+                self.length,
+                self.burn_in,
+                c.n_step,
+            )
 
     def state_dict(self) -> dict[str, Any]:
         """See `Source`; of the environment what it needs to get there again."""
