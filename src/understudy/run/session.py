@@ -14,6 +14,7 @@ from understudy.run.folder import RunFolder
 from understudy.run.keep import KeepConfig
 from understudy.run.loop import Progress, Watcher
 from understudy.run.signals import INTERRUPTED, heeding_signals
+from understudy.run.stopwatch import Stopwatch
 from understudy.run.tensorboard import EventLog
 from understudy.run.watch import Keeper, Note, Stateful
 
@@ -127,6 +128,7 @@ def learn_in(
     with ExitStack() as stack:
         metrics = stack.enter_context(closing(folder.metrics(step or 0)))
         logs.takers.append(metrics.note)
+        stopwatch = stack.enter_context(closing(Stopwatch(folder.path, step or 0)))
         if keep.tensorboard:
             events = stack.enter_context(closing(EventLog(folder.tensorboard, step)))
             logs.takers.append(events.note)
@@ -137,7 +139,7 @@ def learn_in(
             keep.checkpoint_seconds,
         )
         began = time.monotonic()
-        cpu_seconds = run.learn(keeper, watchers)
+        cpu_seconds = run.learn(keeper, [*watchers, stopwatch])
         seconds = time.monotonic() - began
         progress = run.progress
         outcome = Outcome(progress.steps, cpu_seconds, seconds, progress.stop)
