@@ -150,6 +150,22 @@ def test_a_dense_model_refuses_what_it_cannot_see():
         DenseModel(spec, Product(ACTION), NetConfig(), np.random.default_rng(0))
 
 
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        (NetConfig(memory=4), "a memory"),
+        (NetConfig(goal="hyper"), "goal='hyper'"),
+        (NetConfig(shared=True), "a shared critic"),
+    ],
+)
+def test_what_numpy_cannot_do_is_done_by_torch_and_refused_by_the_dense_model(config, says):
+    spec = Spec(obs=SEEN["goal"], action=ACTION)
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match=says):
+        DenseModel(spec, Product(ACTION), config, rng)
+    check_model(make_model(spec, Product(ACTION), config, rng, 1), rng, num_rows=3, slots=2)
+
+
 TRAINED = """
 import sys
 import numpy as np

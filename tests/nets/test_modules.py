@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -59,6 +61,23 @@ def looked(model: TorchModel, obs, fresh=None):
 def test_a_torch_model_is_a_model(seen, memory, num_signals):
     model = made(SEEN[seen], memory, num_signals)
     check_model(model, np.random.default_rng(1), num_rows=4, slots=2)
+
+
+GOALS = {
+    "vector": {"a": VECTOR, "g": GOAL},
+    "image": {"i": DEPTH, "g": replace(DEPTH, goal=True), "a": VECTOR},
+    "entities": {"e": ENTITIES, "g": replace(ENTITIES, goal=True)},
+    "everything": SEEN["everything"],
+}
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["apart", "shared"])
+@pytest.mark.parametrize("goal", ["concat", "hyper"])
+@pytest.mark.parametrize(("memory", "cell"), [(0, "lstm"), (6, "lstm"), (6, "gru")])
+@pytest.mark.parametrize("seen", GOALS)
+def test_kinds_memory_goals_and_sharing_go_together(seen, memory, cell, goal, shared):
+    model = made(GOALS[seen], memory, cell=cell, goal=goal, shared=shared)
+    check_model(model, np.random.default_rng(1), num_rows=3, slots=2)
 
 
 @pytest.mark.parametrize(
@@ -293,6 +312,52 @@ def test_policy_and_critic_do_not_share_parameters():
     value.pull(np.ones_like(value.array))
     changed = model.flat.named(model.flat.grad - before)
     assert all(n.startswith("critic.") for n, g in changed.items() if g.any())
+
+
+def test_a_shared_critic_is_one_layer_on_top_of_the_policy():
+    model = made(SEEN["everything"], 6, cell="gru", shared=True)
+    assert model.memory == {"policy.h": (6,)}
+    assert {n for n in model.flat.names if not n.startswith("policy.")} == {
+        "constants",
+        "value.weight",
+        "value.bias",
+    }
+    obs = random_obs(model.spec, np.random.default_rng(0), 2, 3)
+    _, value, _ = model(obs, start_state(model, 3), np.zeros((2, 3), bool))
+    value.pull(np.ones_like(value.array))
+    named = model.flat.named(model.flat.grad)
+    assert not named["policy.out.weight"].any()
+    assert all(g.any() for n, g in named.items() if n.endswith("weight") and ".out" not in n)
+
+
+def test_without_values_there_is_nothing_to_share():
+    one, other = (made(SEEN["everything"], 6, num_signals=0, shared=s) for s in (False, True))
+    np.testing.assert_array_equal(one.flat.value, other.flat.value)
+
+
+def test_neither_masks_nor_flags_of_presence_nor_images_are_measured():
+    model = made(SEEN["everything"])
+    rng = np.random.default_rng(0)
+    obs = random_obs(model.spec, rng, 4, 30)
+    model.observe(obs)
+    kept = model.state_dict()["normalizers"]
+    assert {name: len(x["mean"]) for name, x in kept.items()} == {"vectors": 5, "entities/e": 3}
+    other = {**obs, "i": 255 - obs["i"], "j": obs["j"] + 1, "m": ~obs["m"]}
+    again = made(SEEN["everything"])
+    again.observe(other)
+    for name, x in again.state_dict()["normalizers"].items():
+        np.testing.assert_array_equal(x["mean"], kept[name]["mean"])
+
+
+def test_policy_and_critic_see_the_same_unit():
+    rng = np.random.default_rng(0)
+    models = [made({"a": VECTOR}, normalize=n) for n in (True, False)]
+    obs = {"a": rng.normal(5, 3, (1, 400, 3)).astype(F32)}
+    models[0].observe(obs)
+    x = obs["a"]
+    by_hand = {"a": ((x - x.mean((0, 1))) / x.std((0, 1))).astype(F32)}
+    for a, b in zip(looked(models[0], obs), looked(models[1], by_hand), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
 
 
 def test_a_mask_forbids_and_gives_no_gradient():

@@ -7,7 +7,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 from torch import nn
-from torch.autograd.function import once_differentiable
 
 from understudy.nets.layers import recurrent_cell
 from understudy.nets.recurrence import Gradients, Traced, gru, lstm
@@ -33,7 +32,7 @@ CELLS: dict[Cell, CellKind] = {
 class Memory(nn.Module):
     """A recurrent cell over time-major rows, with the parameters of torch's own cell.
 
-    Gradients can be taken once; a gradient of a gradient raises.
+    Gradients can be taken once: asking for their graph raises NotImplementedError.
 
     Attributes:
         names: Of what is remembered; `h` is what is shown.
@@ -81,10 +80,14 @@ class _Walk(torch.autograd.Function):
         return tuple(map(torch.from_numpy, traced.trace))
 
     @staticmethod
-    @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, *gradients: torch.Tensor | None
     ) -> tuple[Any, ...]:
+        if torch.is_grad_enabled():  # someone wants a graph of this pass (`create_graph=True`)
+            raise NotImplementedError(
+                "a memory's gradient has no gradient of its own: leave `create_graph` out, or take "
+                "the penalty at a network without memory"
+            )
         found: Gradients = ctx.back([None if g is None else g.numpy() for g in gradients])
         arrays = (found.said, found.weight, found.bias, *found.start)
         return None, None, *map(torch.from_numpy, arrays)
