@@ -23,7 +23,7 @@ from understudy.run.held_out import look_at
 from understudy.run.methods import config_class
 from understudy.run.on_policy import OnPolicyConfig
 from understudy.run.practice import PracticeConfig
-from understudy.run.replay import Mixed
+from understudy.run.mixed import Mixed
 from understudy.run.shown import ShownConfig
 from understudy.run.tuned import FOLDER
 from understudy.terms.clone import CloneConfig

@@ -15,7 +15,8 @@ from understudy.nets.model import NetConfig, make_model
 from understudy.ops.cost import Out
 from understudy.ops.soft_product import SoftProduct
 from understudy.rewards.extrinsic import Extrinsic, ExtrinsicConfig
-from understudy.run.replay import Mixed, Replay, replay_of
+from understudy.run.mixed import Mixed
+from understudy.run.replay import Replay, replay_of
 from understudy.terms.clone import Clone, CloneConfig
 from understudy.terms.shown import Shown
 from worlds import toy_demos, toy_spec

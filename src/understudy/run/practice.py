@@ -15,7 +15,9 @@ from understudy.envs.actors import RandomActor
 from understudy.envs.env import Env
 from understudy.nets.acting import ModelActor
 from understudy.nets.model import Model
-from understudy.run.replay import Mixed, Replay, Windows
+from understudy.run.blocks import Blocks
+from understudy.run.mixed import Mixed
+from understudy.run.replay import Replay, Windows
 from understudy.run.rollouts import Cast, Tally, only_behavior
 
 
@@ -44,6 +46,9 @@ class PracticeConfig:
     """Actions between two turns of learning."""
     demo_ratio: Annotated[float, Ge(0), Le(1)] = 0.5
     """Share of demonstrations in every batch, where there are any."""
+    keep_replay: bool = True
+    """Whether checkpoints hold what is remembered. Without it they are small, but a resumed run is
+    another than one that was never stopped: it begins with `warmup_steps` by its policy."""
 
 
 class Practice:
@@ -62,6 +67,7 @@ class Practice:
         length, burn_in: Rows of a window, as the settings say for models that remember.
         num_steps: Actions taken so far.
         returns: Sum of rewards of the episodes that ended in the last turn.
+        note: What the reader should know about how it was resumed; None if there is nothing.
     """
 
     def __init__(
@@ -99,14 +105,15 @@ class Practice:
         )
         self.num_steps = 0
         self.returns: list[float] = []
-        self._due = 0.0
+        self.note: str | None = None
+        self._due, self._learns_from = 0.0, config.warmup_steps
         self._cast = Cast(env, {self.behavior: RandomActor(spec, seed)})
         self._tally = Tally(slots)
         self._moments = env.reset(seed)
         self._see()
 
     def collect(self) -> int:
-        """Act for a turn; the first one is the whole warm-up.
+        """Act for a turn; the first one is the whole warm-up, by chance.
 
         Returns:
             How many actions were taken; 0 while batches of an interrupted turn are still due.
@@ -114,14 +121,13 @@ class Practice:
         if self._due >= 1:
             return 0
         c, before = self.config, self.num_steps
-        warming = before < c.warmup_steps
         self.returns = []
-        while self.num_steps < max(before + c.turn_steps, c.warmup_steps):
+        while self.num_steps < max(before + c.turn_steps, self._learns_from):
             self._step()
-        if warming:
-            self._cast = self._knowing()
-        else:
+        if before >= self._learns_from:
             self._due += (self.num_steps - before) * c.updates_per_step
+        if before < c.warmup_steps:
+            self._cast = self._knowing()
         return self.num_steps - before
 
     def _step(self) -> None:
@@ -159,14 +165,24 @@ class Practice:
         """See `Source`; of the environment what it needs to get there again."""
         return {
             "env": self.env.state_dict(),
-            "replay": self.replay.state_dict(),
+            "replay": self.replay.state_dict() if self.config.keep_replay else None,
             "cast": self._cast.state_dict(),
             "rng": self.rng.bit_generator.state,
             "tally": self._tally.state_dict(),
             "returns": list(self.returns),
             "num_steps": self.num_steps,
             "due": self._due,
+            "learns_from": self._learns_from,
         }
+
+    def keep_in(self, folder: Path, checkpoints: Path) -> None:
+        """From now on checkpoints name rows that are written once, instead of holding them all.
+
+        Args:
+            folder: For the rows.
+            checkpoints: Where the checkpoints are; rows that none of them names are removed.
+        """
+        self.replay.keep_in(Blocks(folder, checkpoints))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `Source`.
@@ -176,14 +192,29 @@ class Practice:
         """
         self.env.load_state_dict(state["env"])
         self._moments = self.env.moments
-        self.replay.load_state_dict(state["replay"])
         self.num_steps, self._due = int(state["num_steps"]), float(state["due"])
+        self._learns_from = int(state["learns_from"])
+        if state["replay"] is None:
+            self._begin_anew()
+        else:
+            self.replay.load_state_dict(state["replay"])
         if self.num_steps >= self.config.warmup_steps:
             self._cast = self._knowing()
         self._cast.load_state_dict(state["cast"])
         self.rng.bit_generator.state = state["rng"]
         self._tally.load_state_dict(state["tally"])
         self.returns = [float(x) for x in state["returns"]]
+
+    def _begin_anew(self) -> None:
+        """Remember nothing but what is seen now, and learn once there is enough again."""
+        self._due, self._learns_from = 0.0, self.num_steps + self.config.warmup_steps
+        if self.behavior in self._moments:
+            self.replay.see(self._moments[self.behavior])
+        self.note = (
+            "what was remembered is not in the checkpoint (practice.keep_replay=false): this run "
+            f"goes on with the same weights, acts for {self.config.warmup_steps} steps before it "
+            "learns again, and is not the run that it would have been without the stop"
+        )
 
     def _knowing(self) -> Cast:
         """Who acts once the warm-up is over."""

@@ -10,8 +10,7 @@ begin in the middle of an episode.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,10 +23,14 @@ from understudy.data.demos import Demos
 from understudy.data.episode import Tree
 from understudy.data.spec import Spec
 from understudy.envs.env import Moment
-from understudy.errors import DemoError
+from understudy.errors import CheckpointError, DemoError
 from understudy.nets.flat import F32
 from understudy.nets.model import Model, start_state
-from understudy.ops.arrays import Array, module_of
+from understudy.run.blocks import Blocks
+
+BLOCK_BYTES = 4 << 20
+"""How large the pieces are in which rows are kept. A checkpoint writes what is new and at most a
+piece more."""
 
 
 class Windows(Protocol):
@@ -116,6 +119,9 @@ class Replay:
         self.state: Tree = {n: room(f"state-{i}", shape, F32) for i, (n, shape) in shapes}
         self.count = np.zeros(slots, np.int64)
         self._over = np.zeros(slots, bool)
+        self._blocks: Blocks | None = None
+        self._kept: list[str] = []
+        self._kept_count = np.zeros(slots, np.int64)
 
     def see(self, moment: Moment) -> None:
         """Take in what slots say: what came of their last action, and what they see now."""
@@ -203,14 +209,18 @@ class Replay:
             # Rows on which nothing was done are drawn and let go: they are few.
             index = self._numbered(rng.integers(max(total, 1), size=size), room, skipped)
             drawn = index[acted.take(index)] if total else found
-            every = np.arange(total)
-            if not len(drawn) and not acted.take(self._numbered(every, room, skipped)).any():
+            if not len(drawn) and not self._acted_on(room, skipped):
                 raise ValueError(
                     f"nothing to draw: no row that was acted on has {before} rows before it and "
                     f"{behind} rows behind it yet"
                 )
             found = np.concatenate([found, drawn])
         return found[:size]
+
+    def _acted_on(self, room: NDArray[np.int64], skipped: int) -> bool:
+        """Whether anything was done on any row that may be drawn; see `_numbered`."""
+        every = self._numbered(np.arange(int(room.sum())), room, skipped)
+        return bool(self.acted.reshape(-1).take(every).any())
 
     def _numbered(
         self, place: NDArray[np.int64], room: NDArray[np.int64], skipped: int
@@ -228,44 +238,93 @@ class Replay:
         row = (oldest - ends + room)[slot] + place
         return row % self.rows * self.slots + slot
 
-    def state_dict(self) -> dict[str, Any]:
-        """Every row that was written."""
-        used = min(int(self.count.max()), self.rows)
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        """Everything that a row holds, by name."""
         return {
-            "obs": {name: x[:used].copy() for name, x in self.obs.items()},
-            "state": {name: x[:used].copy() for name, x in self.state.items()},
-            "continuous": self.action.continuous[:used].copy(),
-            "discrete": self.action.discrete[:used].copy(),
-            **{name: getattr(self, name)[:used].copy() for name in _COLUMNS},
-            "count": self.count.copy(),
-            "over": self._over.copy(),
+            **{f"obs/{name}": x for name, x in self.obs.items()},
+            **{f"state/{name}": x for name, x in self.state.items()},
+            "continuous": self.action.continuous,
+            "discrete": self.action.discrete,
+            "reward": self.reward,
+            "terminated": self.terminated,
+            "acted": self.acted,
+            "fresh": self.fresh,
         }
+
+    def keep_in(self, blocks: Blocks) -> None:
+        """From now on `state_dict` puts rows here, where they are written once, and names them."""
+        self._blocks = blocks
+
+    def state_dict(self) -> dict[str, Any]:
+        """Every row that was written, or where it is kept."""
+        used = min(int(self.count.max()), self.rows)
+        rest = {"count": self.count.copy(), "over": self._over.copy()}
+        if self._blocks is None:
+            return {"rows": {name: x[:used].copy() for name, x in self._columns().items()}, **rest}
+        changed = self._changed()
+        for b, start in enumerate(range(0, used, self._block_rows)):
+            if b in changed or b >= len(self._kept):
+                rows = slice(start, min(start + self._block_rows, used))
+                name = self._blocks.put({n: x[rows] for n, x in self._columns().items()})
+                self._kept[b:] = [name, *self._kept[b + 1 :]]
+        self._kept_count = self.count.copy()
+        self._blocks.sweep(self._kept)
+        return {"blocks": list(self._kept), "block_rows": self._block_rows, **rest}
+
+    @property
+    def _block_rows(self) -> int:
+        """Rows that are kept together: about `BLOCK_BYTES`."""
+        return max(1, BLOCK_BYTES // sum(x[0].nbytes for x in self._columns().values()))
+
+    def _changed(self) -> set[int]:
+        """Numbers of the blocks with rows that were written to since they were kept."""
+        found: set[int] = set()
+        for kept, count in zip(self._kept_count.tolist(), self.count.tolist(), strict=True):
+            # What was the newest row then did not know yet what came of it.
+            first = max(kept - 1, count - self.rows, 0)
+            found |= set((np.arange(first, count) % self.rows // self._block_rows).tolist())
+        return found
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over every row.
 
         Raises:
+            CheckpointError: Rows are kept where this replay does not look, or cannot be read.
             ValueError: It is the state of a ring of another size.
         """
-        used, slots = state["reward"].shape
-        written = int(np.max(state["count"]))
-        if slots != self.slots or used != min(written, self.rows):
+        count = np.asarray(state["count"])
+        used = min(int(count.max()), self.rows)
+        parts, at = self._loaded(state), 0
+        for part in parts:
+            rows, slots = part["reward"].shape
+            if slots != self.slots or at + rows > used:
+                break
+            for name, x in self._columns().items():
+                x[at : at + rows] = part[name]
+            at += rows
+        if len(count) != self.slots or at != used:
             raise ValueError(
-                f"a replay of {used} rows and {slots} slots does not fit one of "
-                f"{self.rows} and {self.slots}"
+                f"what {len(count)} slots have written does not fit a replay of {self.rows} rows "
+                f"and {self.slots} slots"
             )
-        for name, x in self.obs.items():
-            x[:used] = state["obs"][name]
-        for name, x in self.state.items():
-            x[:used] = state["state"][name]
-        self.action.continuous[:used] = state["continuous"]
-        self.action.discrete[:used] = state["discrete"]
-        for name in _COLUMNS:
-            getattr(self, name)[:used] = state[name]
-        self.count[:], self._over[:] = state["count"], state["over"]
+        self.count[:], self._over[:] = count, state["over"]
+        if self._kept:
+            self._kept_count[:] = count
 
-
-_COLUMNS = ("reward", "terminated", "acted", "fresh")
+    def _loaded(self, state: dict[str, Any]) -> Iterator[dict[str, NDArray[Any]]]:
+        """The rows of a state, in order, in one piece or several."""
+        self._kept = []
+        if "rows" in state:
+            yield state["rows"]
+            return
+        if self._blocks is None:
+            raise CheckpointError(
+                "the checkpoint's replay is kept in a folder of the run: resume the run from there"
+            )
+        for name in state["blocks"]:
+            yield self._blocks.get(name)
+        if state["block_rows"] == self._block_rows:
+            self._kept = list(state["blocks"])
 
 
 def replay_of(demos: Demos, *, unrewarded: bool = False) -> Replay:
@@ -304,61 +363,6 @@ def replay_of(demos: Demos, *, unrewarded: bool = False) -> Replay:
             replay.acted[end - 1, 0] = episode.terminated or episode.final_obs_known
     replay.count[:] = len(rows)
     return replay
-
-
-class Mixed:
-    """Batches with a fixed part from demonstrations. See `Windows`.
-
-    Ball et al. (2023), "Efficient Online Reinforcement Learning with Offline Data", section 4.1,
-    arXiv:2302.02948, mix them half and half.
-    """
-
-    def __init__(self, lived: Windows, shown: Windows, ratio: float) -> None:
-        """Args: lived, shown: what to mix. ratio: share of the second in every batch, in [0, 1]."""
-        if not 0 <= ratio <= 1:
-            raise ValueError(f"ratio={ratio}: expected a share of the batch in [0, 1]")
-        self.lived, self.shown, self.ratio = lived, shown, ratio
-
-    def sample(
-        self,
-        model: Model,
-        rng: np.random.Generator,
-        size: int,
-        length: int = 1,
-        burn_in: int = 0,
-        n_step: int = 1,
-    ) -> Batch:
-        """See `Windows`; demonstrations come last, `shown` is 1 there."""
-        count = round(size * self.ratio)
-        parts: list[Batch] = []
-        for source, part, shown in ((self.lived, size - count, 0), (self.shown, count, 1)):
-            if part:
-                parts.append(source.sample(model, rng, part, length, burn_in, n_step))
-                parts[-1].shown[:] = shown
-        return parts[0] if len(parts) == 1 else side_by_side(parts)
-
-
-def side_by_side(parts: Sequence[Batch]) -> Batch:
-    """Batches of windows of the same length as one."""
-    one = parts[0]
-
-    def joined(arrays: Sequence[Array], axis: int) -> Array:
-        return module_of(arrays[0]).concatenate(arrays, axis)
-
-    def column(name: str) -> Array:
-        return joined([getattr(part, name) for part in parts], 1)
-
-    return replace(
-        one,
-        obs={name: joined([part.obs[name] for part in parts], 1) for name in one.obs},
-        code=column("code"),
-        acted=column("acted"),
-        fresh=column("fresh"),
-        reward=column("reward"),
-        terminated=column("terminated"),
-        shown=joined([part.shown for part in parts], 0),
-        state={name: joined([part.state[name] for part in parts], 0) for name in one.state},
-    )
 
 
 def _column(folder: Path | None, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
