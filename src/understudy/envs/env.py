@@ -53,13 +53,11 @@ class Env(Protocol):
         behaviors: What each behavior sees and does.
         slots: How many slots each behavior has at most.
         env_id: Its name, for recordings and messages.
-        versions: Name to version of what it runs on, for recordings.
     """
 
     behaviors: Mapping[str, Spec]
     slots: Mapping[str, int]
     env_id: str
-    versions: Mapping[str, str]
 
     def reset(self, seed: int | None = None) -> Mapping[str, Moment]:
         """Begin everywhere. The same seed gives the same episodes."""
@@ -75,6 +73,11 @@ class Env(Protocol):
 
     def render(self) -> NDArray[np.uint8] | None:
         """A picture `[H, W, 3]` of slot 0, None if it has none."""
+        ...
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Name to version of what it runs on, for recordings."""
         ...
 
     @property

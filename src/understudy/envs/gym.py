@@ -41,7 +41,6 @@ class GymEnv:
         behaviors: What `agent` sees and does.
         slots: How many slots.
         env_id: The id, or the class where the environment was never registered.
-        versions: Gymnasium, the simulator and the environment's package.
         make_kwargs: What the environment was made with, beside its id.
     """
 
@@ -84,7 +83,6 @@ class GymEnv:
             self.close()
             raise EnvError(f"{self.env_id}: {error}") from None
         self.slots: Mapping[str, int] = {BEHAVIOR: slots}
-        self.versions: Mapping[str, str] = versions_of(first)
         self._make_rows(slots)
 
     def _plan(self, first: Any, max_entities: int) -> None:
@@ -173,6 +171,11 @@ class GymEnv:
             raise self._blame(slot, error) from error
         self._check()
         return self._moments
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Name to version of Gymnasium, the simulator and the environment's package."""
+        return versions_of(self._envs[0])
 
     @property
     def moments(self) -> Mapping[str, Moment]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Mapping
-from importlib import metadata
 from types import ModuleType
 from typing import Any
 
@@ -89,6 +88,9 @@ def versions_of(env: Any) -> dict[str, str]:
 
 
 def _version(name: str) -> str | None:
+    # Only here: it loads all of `email`, which takes 14 ms.
+    from importlib import metadata
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from understudy.errors import ConfigError
 from understudy.settings import words
+from understudy.settings.certain import UNSURE, certain
 from understudy.settings.words import Setting
 from understudy.settings.yaml_tree import Node
 
@@ -104,6 +105,9 @@ class _Leaf(Kind):
 
     def validated(self, plain: Any) -> Any:
         """The value, or `BAD`."""
+        value = certain(self.hint, plain)
+        if value is not UNSURE:
+            return value
         from pydantic_core import ValidationError
 
         try:
