@@ -9,18 +9,18 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from multiprocessing import current_process
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from understudy.envs.actors import random_actor
 from understudy.envs.env import Env, one
 from understudy.envs.envpool import EnvPoolVector, is_env_pool
 from understudy.envs.gym import GymEnv
 from understudy.envs.gym_make import registered
-from understudy.envs.pool import PoolEnv
-from understudy.envs.spawn import needs_main
 from understudy.envs.vector import VectorGym
 from understudy.errors import EnvError
+
+if TYPE_CHECKING:
+    from understudy.envs.pool import PoolEnv
 
 Workers = int | Literal["auto", "native"]
 
@@ -86,7 +86,7 @@ def open_env(
     if workers == "auto":
         plan = planned(env, slots, **options)
         if plan.workers and plan.step_seconds is not None:
-            pool = PoolEnv(env, slots, plan.workers, render_mode=render_mode, **options)
+            pool = _pool(env, slots, plan.workers, render_mode=render_mode, **options)
             if _tried(pool) < slots * plan.step_seconds:
                 return pool
             pool.close()
@@ -94,7 +94,7 @@ def open_env(
     if not isinstance(workers, int):
         raise EnvError(f"workers={workers!r}: expected a whole number, auto or native")
     if workers:
-        return PoolEnv(env, slots, workers, render_mode=render_mode, **options)
+        return _pool(env, slots, workers, render_mode=render_mode, **options)
     return GymEnv(env, slots, render_mode=render_mode, **options)
 
 
@@ -123,10 +123,15 @@ def planned(
     import gymnasium
 
     workers = min(_cores(), slots)
+    # What follows is not even imported here: a single slot shall start at once.
     if slots == 1 or isinstance(env, gymnasium.Env):
         return Plan(0, None, "there is one slot")
     if workers == 1:
         return Plan(0, None, "there is one core")
+    from multiprocessing import current_process
+
+    from understudy.envs.spawn import needs_main
+
     if current_process().daemon:
         return Plan(0, None, "a worker process may not have workers")
     with closing(GymEnv(env, 1, make_kwargs=make_kwargs, max_entities=max_entities)) as first:
@@ -143,6 +148,12 @@ def planned(
         f"{1e3 * here:.2f} ms here, and about {1e3 * there:.2f} ms with {workers} workers"
     )
     return Plan(workers if here >= WORTH * there else 0, step_seconds, why)
+
+
+def _pool(env: Any, slots: int, workers: int, **options: Any) -> PoolEnv:
+    from understudy.envs.pool import PoolEnv
+
+    return PoolEnv(env, slots, workers, **options)
 
 
 def _tried(pool: PoolEnv) -> float:
