@@ -1,4 +1,4 @@
-"""Scripted experts of well-known Gymnasium tasks: rules written by hand, nothing learned.
+"""Scripted experts of well-known Gymnasium tasks and of our own: rules, nothing learned.
 
 | task | mean return | of episodes | |
 |---|---|---|---|
@@ -9,11 +9,17 @@
 | `MountainCar-v0` | -106 | 1,000 | |
 | `MountainCarContinuous-v0` | 93.4 | 500 | |
 | `Acrobot-v1` | -88 | 1,000 | half of them above -79 |
+| `HiddenCartPole-v0` | 500 | 100 | every one |
+| `Grid-v0` | 0.890 | 1,000 | the best possible, as in the three below |
+| `Dials-v0` | 38.72 | 1,000 | |
+| `Pick-v0` | 1.835 | 1,000 | |
+| `Presence-v0` | 16 | 1,000 | every one |
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,14 +27,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.data.action import Action
-from understudy.data.actor import Fixed
+from understudy.data.actor import Actor, Fixed
 from understudy.data.spec import Spec
 from understudy.errors import EnvError
 
 Rule = Callable[[NDArray[np.float64]], NDArray[Any]]
 
 
-def scripted(env_id: str, spec: Spec) -> Fixed:
+def scripted(env_id: str, spec: Spec) -> Actor:
     """The scripted expert of a task.
 
     Args:
@@ -36,7 +42,7 @@ def scripted(env_id: str, spec: Spec) -> Fixed:
         spec: What the environment says is seen and done; tells LunarLander's two kinds apart.
 
     Returns:
-        An actor without memory, over any number of slots.
+        An actor over any number of slots.
 
     Raises:
         EnvError: There is none, or what is seen or done is not what the rule was written for.
@@ -50,12 +56,15 @@ def scripted(env_id: str, spec: Spec) -> Fixed:
         [[1], [0]]
     """
     name = env_id.rpartition(":")[2]
-    if name not in _EXPERTS:
+    if name in _WORLDS:
+        return _of_world(env_id, spec, _WORLDS[name])
+    if name not in _RULES:
+        known = ", ".join([*_RULES, *_WORLDS])
         raise EnvError(
-            f"there is no scripted expert for {env_id}; there is one for {', '.join(_EXPERTS)}. "
+            f"there is no scripted expert for {env_id}; there is one for {known}. "
             "Show the task with a policy or by hand instead"
         )
-    width, make = _EXPERTS[name]
+    width, make = _RULES[name]
     action = spec.action
     one_kind = not action.branches if action.continuous else len(action.branches) == 1
     if [o.shape for o in spec.obs.values()] != [(width,)] or not one_kind:
@@ -136,6 +145,25 @@ def acrobot(obs: NDArray[np.float64]) -> NDArray[Any]:
     return np.where(speed < -0.3, 0, np.where(speed > 0.3, 2, turning))
 
 
+def _of_world(env_id: str, spec: Spec, module: str) -> Actor:
+    """The expert that an example environment brings along, if its spaces are what it shows."""
+    import gymnasium
+
+    from understudy.data.spaces import spec_of
+
+    world = gymnasium.make(f"understudy.worlds.tasks:{env_id.rpartition(':')[2]}")
+    own = spec_of(world.observation_space, world.action_space)
+    world.close()
+    # The spaces, not the arrays: how much room there is for entities is no concern of a rule.
+    found = spec.observation_space, spec.action_space
+    if found != (own.observation_space, own.action_space):
+        raise EnvError(
+            f"the scripted expert of {env_id} {own.describe()}; "
+            f"this environment {spec.describe()}: is it wrapped?"
+        )
+    return import_module(f"understudy.worlds.{module}").expert()
+
+
 def _same(rule: Rule) -> Callable[[Spec], Rule]:
     return lambda spec: rule
 
@@ -158,7 +186,7 @@ def _lander(spec: Spec) -> Rule:
 
 
 # Name -> numbers seen, and what makes the rule.
-_EXPERTS: dict[str, tuple[int, Callable[[Spec], Rule]]] = {
+_RULES: dict[str, tuple[int, Callable[[Spec], Rule]]] = {
     "CartPole-v1": (4, _same(cart_pole)),
     "LunarLander-v3": (8, _lander),
     "LunarLanderContinuous-v3": (8, _lander),
@@ -166,4 +194,13 @@ _EXPERTS: dict[str, tuple[int, Callable[[Spec], Rule]]] = {
     "MountainCar-v0": (2, _same(mountain_car)),
     "MountainCarContinuous-v0": (2, _same(mountain_car_continuous)),
     "Acrobot-v1": (6, _same(acrobot)),
+}
+
+# Name -> module of this room, where the environment and its expert stand side by side.
+_WORLDS = {
+    "HiddenCartPole-v0": "hidden_cart_pole",
+    "Grid-v0": "grid",
+    "Dials-v0": "dials",
+    "Pick-v0": "pick",
+    "Presence-v0": "presence",
 }
