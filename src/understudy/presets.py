@@ -11,7 +11,6 @@ from understudy import settings
 from understudy.agent import Agent, changed
 from understudy.data.actor import Actor
 from understudy.data.demos import Demos, Provenance
-from understudy.data.formats.door import load_demos
 from understudy.data.spec import Spec
 from understudy.envs.actors import random_actor
 from understudy.envs.env import Env, one
@@ -71,7 +70,7 @@ class BC(Agent):
             ConfigError, DemoError, EnvError: Something does not fit; says what and what to do.
         """
         known = None if env is None else spec_of_env(env)
-        demos = demos if isinstance(demos, Demos) else load_demos(demos, spec=known)
+        demos = demos if isinstance(demos, Demos) else _loaded(demos, known)
         self.config = changed(config or BCConfig(), _said(env, seed, changes))
         self.log = []
         self.run = Cloning(known or demos.spec, demos, self.config, self.log.append, terms=terms)
@@ -198,7 +197,7 @@ def _acting(
 ) -> Reinforcement:
     world = as_env(env, config.slots if isinstance(env, str) or callable(env) else 1)
     if demos is not None and not isinstance(demos, Demos):
-        demos = load_demos(demos, spec=one(world.behaviors))
+        demos = _loaded(demos, one(world.behaviors))
     return make_run(world, config, log.append, demos=demos, terms=terms)
 
 
@@ -281,6 +280,13 @@ def _opened(env: Any, slots: int) -> Iterator[Env]:
     finally:
         if not made_elsewhere:
             world.close()
+
+
+def _loaded(source: str | Path | Sequence[str | Path], spec: Spec | None) -> Demos:
+    # Only here: whoever learns without demonstrations need not wait for all their formats (24 ms).
+    from understudy.data.formats.door import load_demos
+
+    return load_demos(source, spec=spec)
 
 
 def as_env(env: Any, slots: int, **options: Any) -> Env:
