@@ -11,6 +11,7 @@ from understudy.data.spec import ActionSpec, Obs, Spec, present
 from understudy.nets.check import check_model
 from understudy.nets.model import DenseModel, NetConfig, make_model
 from understudy.nets.modules import TorchModel, make_torch_model
+from understudy.nets.remembering import RecurrentModel
 from understudy.ops.cost import Out
 from understudy.ops.product import Product
 
@@ -176,10 +177,13 @@ def test_rows_that_depend_on_how_they_are_cut_are_found():
         check_model(model, np.random.default_rng(0))
 
 
-def test_a_model_of_vectors_is_dense_and_any_other_of_torch():
-    assert isinstance(
-        make_model(SPEC, Product(ACTION), NetConfig(), np.random.default_rng(0)), DenseModel
-    )
-    remembering = NetConfig(hidden=(8,), memory=4)
-    made = make_model(SPEC, Product(ACTION), remembering, np.random.default_rng(0))
-    assert isinstance(made, TorchModel)
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [
+        (NetConfig(hidden=(8,)), DenseModel),
+        (NetConfig(hidden=(8,), memory=4), RecurrentModel),
+        (NetConfig(hidden=(8,), memory=4, shared=True), TorchModel),
+    ],
+)
+def test_a_model_of_vectors_is_made_in_numpy_where_that_can_be(config, kind):
+    assert isinstance(make_model(SPEC, Product(ACTION), config, np.random.default_rng(0)), kind)

@@ -153,12 +153,12 @@ def test_a_dense_model_refuses_what_it_cannot_see():
 @pytest.mark.parametrize(
     ("config", "says"),
     [
-        (NetConfig(memory=4), "a memory"),
-        (NetConfig(goal="hyper"), "goal='hyper'"),
-        (NetConfig(shared=True), "a shared critic"),
+        (NetConfig(hidden=(8,), memory=4), "a memory"),
+        (NetConfig(hidden=(8,), goal="hyper"), "goal='hyper'"),
+        (NetConfig(hidden=(8,), shared=True), "a shared critic"),
     ],
 )
-def test_what_numpy_cannot_do_is_done_by_torch_and_refused_by_the_dense_model(config, says):
+def test_what_a_dense_model_cannot_do_it_refuses_and_another_does(config, says):
     spec = Spec(obs=SEEN["goal"], action=ACTION)
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match=says):

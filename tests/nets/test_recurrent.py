@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from understudy.nets.recurrent import CELLS, Memory
+from understudy.nets.recurrence import CELLS
+from understudy.nets.recurrent import Memory
 
 
 @pytest.mark.parametrize("kind", CELLS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -41,8 +42,15 @@ class Door(nn.Module):
         normalizers: `vectors` for all vectors together, `entities/NAME` for every list.
     """
 
-    def __init__(self, spec: Spec, normalize: bool) -> None:
-        """Args: spec: what is seen. normalize: whether vectors and entities are normalized.
+    def __init__(
+        self, spec: Spec, normalize: bool, known: Mapping[str, Normalizer] | None = None
+    ) -> None:
+        """Make normalizers for everything that has none yet.
+
+        Args:
+            spec: What is seen.
+            normalize: Whether vectors and entities are normalized.
+            known: Normalizers that somebody else has, to see in the same unit.
 
         Raises:
             ConfigError: Entities without room or without features.
@@ -62,15 +70,16 @@ class Door(nn.Module):
                     "least, of one number at least; leave the observation out"
                 )
         if normalize:
+            widths = {f"entities/{name}": spec.obs[name].shape[-1] for name in self.entities}
             if self.width:
-                self._add("vectors", self.width)
-            for name in self.entities:
-                self._add(f"entities/{name}", spec.obs[name].shape[-1])
+                widths = {"vectors": self.width, **widths}
+            for key, width in widths.items():
+                self._add(key, (known or {}).get(key) or Normalizer(width))
 
-    def _add(self, key: str, width: int) -> None:
+    def _add(self, key: str, made: Normalizer) -> None:
         # Numbered, because not every observation's name can be a buffer's.
         number = self._number[key] = len(self.normalizers)
-        self.normalizers[key] = made = Normalizer(width)
+        self.normalizers[key] = made
         self.register_buffer(f"mean{number}", torch.from_numpy(made.mean), persistent=False)
         self.register_buffer(f"inverse{number}", torch.from_numpy(made.inverse), persistent=False)
 

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from understudy.nets.dense import Activation, orthogonal
+from understudy.nets.recurrence import CELLS, Cell
 
 Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
-RecurrentCell = TypeVar("RecurrentCell", nn.LSTMCell, nn.GRUCell)
 SQRT2 = 2**0.5
 ACTIVATIONS: dict[Activation, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
@@ -30,13 +30,10 @@ def conv(
 
 
 def recurrent_cell(
-    rng: np.random.Generator, kind: type[RecurrentCell], i: int, o: int
-) -> RecurrentCell:
-    """A cell whose gates are orthogonal each; that of an LSTM remembers at first.
-
-    The forget gate's offset is 1 (Jozefowicz et al., 2015, section 2.2).
-    """
-    cell = kind(i, o)
+    rng: np.random.Generator, kind: Cell, i: int, o: int
+) -> nn.LSTMCell | nn.GRUCell:
+    """A cell whose gates are orthogonal each; that of an LSTM remembers at first."""
+    cell = nn.LSTMCell(i, o) if kind == "lstm" else nn.GRUCell(i, o)
     with torch.no_grad():
         for start in range(0, len(cell.bias_ih), o):
             rows = slice(start, start + o)
@@ -44,8 +41,9 @@ def recurrent_cell(
             _fill(cell.weight_hh[rows], rng, 1.0)
         cell.bias_ih.zero_()
         cell.bias_hh.zero_()
-        if isinstance(cell, nn.LSTMCell):
-            cell.bias_ih[o : 2 * o] = 1.0  # gates come as input, forget, cell, output
+        gate = CELLS[kind].open
+        if gate is not None:
+            cell.bias_ih[gate * o : (gate + 1) * o] = 1.0
     return cell
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
@@ -15,7 +14,7 @@ from understudy.data.episode import Tree
 from understudy.data.spec import Spec
 from understudy.nets.dense import Activation, Dense
 from understudy.nets.flat import F32, Flat
-from understudy.nets.normalizer import Normalizer
+from understudy.nets.vectors import Vectors
 from understudy.ops.arrays import Array
 from understudy.ops.cost import Out
 from understudy.ops.product import Product
@@ -115,22 +114,25 @@ def make_model(
 ) -> Model:
     """Policy, and a critic with one value head per reward signal.
 
-    Vectors without memory are served by numpy; anything else loads torch.
+    Vectors are served by numpy; images, entities, `goal="hyper"` and `shared=True` load torch.
 
     Raises:
         ConfigError: The settings do not fit what is seen.
     """
-    if _beyond_dense(spec, config):
+    if beyond_numpy(spec, config):
         from understudy.nets.modules import make_torch_model
 
         return make_torch_model(spec, dist, config, rng, num_signals)
+    if config.memory:
+        from understudy.nets.remembering import RecurrentModel
+
+        return RecurrentModel(spec, dist, config, rng, num_signals)
     return DenseModel(spec, dist, config, rng, num_signals)
 
 
-def _beyond_dense(spec: Spec, config: NetConfig) -> list[str]:
-    """What networks in numpy cannot do, in words."""
+def beyond_numpy(spec: Spec, config: NetConfig) -> list[str]:
+    """What only networks in torch can do, in words."""
     odd = [f"{o.kind} '{n}'" for n, o in spec.obs.items() if o.kind in ("image", "entities")]
-    odd += ["a memory"] if config.memory else []
     odd += ["goal='hyper'"] if config.goal == "hyper" else []
     return odd + (["a shared critic"] if config.shared else [])
 
@@ -151,18 +153,17 @@ class DenseModel:
         """Args: see `make_model`.
 
         Raises:
-            ValueError: Something is asked for that only networks in torch can do.
+            ValueError: There is a memory, or something is asked for that only torch can do.
         """
-        if odd := _beyond_dense(spec, config):
+        if odd := beyond_numpy(spec, config) + (["a memory"] if config.memory else []):
             raise ValueError(
                 f"dense networks in numpy know vectors alone, but found {', '.join(odd)}: use "
                 "`make_model`, which chooses"
             )
         self.spec, self.dist = spec, dist
-        self._sizes = [(n, o.size) for n, o in spec.obs.items() if o.kind == "vector" and o.size]
         self._mask = spec.masks[0] if spec.masks else None
-        # Where nothing but a mask is seen, a zero is seen: layers need a column.
-        self._width = width = sum(size for _, size in self._sizes) or 1
+        self._vectors = Vectors(spec, config.normalize)
+        self.normalizer, width = self._vectors.normalizer, self._vectors.width
         actor_sizes = (width, *config.hidden, dist.width)
         critic_sizes = (width, *config.hidden, num_signals)
         self.flat = Flat(
@@ -182,21 +183,6 @@ class DenseModel:
             if num_signals
             else None
         )
-        self.normalizer = Normalizer(width) if config.normalize and self._sizes else None
-
-    def _inputs(self, obs: Tree, lead: tuple[int, ...]) -> NDArray[np.float32]:
-        """`[*lead, D]` all vectors side by side, normalized; an array of its own."""
-        x = self._joined(obs, lead, F32)
-        return x if self.normalizer is None else self.normalizer(x)
-
-    def _joined(self, obs: Tree, lead: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        if len(self._sizes) == 1:
-            (name, size), *_ = self._sizes
-            return obs[name].reshape(*lead, size).astype(dtype)
-        if not self._sizes:
-            return np.zeros((*lead, 1), dtype)
-        rows = [obs[name].reshape(*lead, size) for name, size in self._sizes]
-        return np.concatenate(rows, -1, dtype=dtype)
 
     def _head(self, x: NDArray[np.float32], obs: Tree) -> Out:
         head = self._actor(x)
@@ -209,12 +195,12 @@ class DenseModel:
 
     def __call__(self, obs: Tree, state: Tree, fresh: Array) -> tuple[Out, Out, Tree]:
         """See `Model`."""
-        x = self._inputs(obs, fresh.shape)
+        x = self._vectors(obs, fresh.shape)
         return self._head(x, obs), self._value(x), state
 
     def policy(self, obs: Tree, state: Tree, fresh: Array) -> tuple[Out, Tree]:
         """See `Model`."""
-        return self._head(self._inputs(obs, fresh.shape), obs), state
+        return self._head(self._vectors(obs, fresh.shape), obs), state
 
     def torch(self, obs: Tree, state: Tree, fresh: Array) -> Any:
         """See `Model`."""
@@ -229,17 +215,11 @@ class DenseModel:
 
     def actor(self, slots: int) -> Act:
         """See `Model`."""
-        run, allow, mask = self._actor.runner(slots), self.dist.allow, self._mask
-        normalizer, x = self.normalizer, np.zeros((slots, self._width), F32)
-        ends = np.cumsum([0, *(size for _, size in self._sizes)]).tolist()
-        places = [
-            (name, x[:, a:b]) for (name, _), (a, b) in zip(self._sizes, pairwise(ends), strict=True)
-        ]
+        see, run = self._vectors.runner(slots), self._actor.runner(slots)
+        allow, mask = self.dist.allow, self._mask
 
         def act(obs: Tree, state: Tree, fresh: Array) -> tuple[NDArray[Any], Tree]:
-            for name, place in places:
-                place[...] = obs[name].reshape(place.shape)
-            head = run(x if normalizer is None else normalizer(x))
+            head = run(see(obs))
             if mask is not None:
                 head = allow(Out(head, lambda _: None), obs[mask]).array
             return head, state
@@ -248,9 +228,7 @@ class DenseModel:
 
     def observe(self, obs: Tree) -> None:
         """See `Model`."""
-        if self.normalizer is not None:
-            # Observations of any number of leading axes: a row is one observation of every name.
-            self.normalizer.update(self._joined(obs, (-1,), np.float64))
+        self._vectors.observe(obs)
 
     def place(self, tree: Tree) -> Tree:
         """See `Model`."""

@@ -16,7 +16,7 @@ from understudy.nets.door import Door, Tensors
 from understudy.nets.flat import Flat
 from understudy.nets.layers import linear
 from understudy.nets.model import Act, NetConfig
-from understudy.nets.recurrent import CELLS
+from understudy.nets.recurrence import CELLS
 from understudy.nets.tower import Tower
 from understudy.ops.arrays import Array
 from understudy.ops.cost import Out

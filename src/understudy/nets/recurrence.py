@@ -8,7 +8,7 @@ rows, and an episode may begin anywhere in the sequence, which fused kernels do 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from understudy.nets.flat import F32, Vector
 
 Flags = NDArray[np.bool_]
+Cell = Literal["lstm", "gru"]
 _HALF = F32(0.5)
 
 
@@ -210,3 +211,27 @@ def _gathered(
     told = d_told.reshape(-1, d_said.shape[-1])
     weight = np.dot(told.T, before.reshape(len(told), -1))
     return Gradients(d_said, weight, told.sum(0), start)
+
+
+class CellKind(NamedTuple):
+    """What a cell is like.
+
+    Attributes:
+        walk: Through a sequence; see `lstm`.
+        names: Of what it remembers; `h` is what is shown.
+        gates: How many.
+        open: The gate whose offset is 1 at first, so that it remembers (Jozefowicz et al., 2015,
+            section 2.2); None where there is no such gate.
+    """
+
+    walk: Callable[[Vector, Vector, Vector, Sequence[Vector], Flags], Traced]
+    names: tuple[str, ...]
+    gates: int
+    open: int | None
+
+
+CELLS: dict[Cell, CellKind] = {
+    "lstm": CellKind(lstm, ("h", "c"), 4, 1),
+    "gru": CellKind(gru, ("h",), 3, None),
+}
+"""Cells by the name that `NetConfig.cell` gives them."""

@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from understudy.nets.layers import recurrent_cell
-from understudy.nets.recurrence import Gradients, Traced, gru, lstm
-
-Cell = Literal["lstm", "gru"]
-
-
-class CellKind(NamedTuple):
-    """What a cell remembers, by name, and how it walks through a sequence."""
-
-    names: tuple[str, ...]
-    make: Any
-    walk: Any
-
-
-CELLS: dict[Cell, CellKind] = {
-    "lstm": CellKind(("h", "c"), nn.LSTMCell, lstm),
-    "gru": CellKind(("h",), nn.GRUCell, gru),
-}
-"""Cells by the name that `NetConfig.cell` gives them. `h` is what a memory shows."""
+from understudy.nets.recurrence import CELLS, Cell, Gradients, Traced
 
 
 class Memory(nn.Module):
@@ -41,8 +24,8 @@ class Memory(nn.Module):
     def __init__(self, kind: Cell, size: int, width: int, rng: np.random.Generator) -> None:
         """Args: kind: of cell. size: numbers per row. width: of the memory. rng: draws weights."""
         super().__init__()
-        self.names, make, self._walk = CELLS[kind]
-        self.cell = recurrent_cell(rng, make, size, width)
+        self.names, self._walk = CELLS[kind].names, CELLS[kind].walk
+        self.cell = recurrent_cell(rng, kind, size, width)
 
     def forward(
         self, x: torch.Tensor, state: dict[str, torch.Tensor], fresh: torch.Tensor
