@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from understudy.data.action import Action
 from understudy.data.batch import Batch
 from understudy.data.demos import Demos
+from understudy.errors import UnderstudyError
 from understudy.learners.sac import SAC, SACConfig
 from understudy.nets.critic import CriticConfig, make_critics
 from understudy.nets.flat import F32
@@ -46,28 +48,32 @@ class Shifting:
         self.count = state["count"]
 
 
-def made(action="hybrid", signals=1, terms=None, seed=0, critic=None, **config):
+def made(
+    action="hybrid", signals=1, terms=None, seed=0, critic=None, kind="vector", net=None, **config
+):
     rng = np.random.default_rng(seed)
-    spec = toy_spec("vector", action)
-    model = make_model(spec, SoftProduct(spec.action), NetConfig(hidden=(8,)), rng)
+    spec = toy_spec(kind, action)
+    seeing = NetConfig(hidden=(8,), entity_width=8, **(net or {}))
+    model = make_model(spec, SoftProduct(spec.action), seeing, rng)
     rewarded = {"extrinsic": Extrinsic(ExtrinsicConfig()), "shifting": Shifting()}
     chosen = dict(list(rewarded.items())[:signals])
     critics = make_critics(model, critic or CriticConfig(hidden=(8,)), rng, signals)
     return SAC(model, critics, chosen, terms or {}, SACConfig(**config), rng)
 
 
-def demos_of(action="hybrid", episodes=6) -> Demos:
-    return toy_demos("vector", action, episodes, 8, np.random.default_rng(7))
+def demos_of(action="hybrid", episodes=6, kind="vector") -> Demos:
+    return toy_demos(kind, action, episodes, 8, np.random.default_rng(7))
 
 
-def batches(action="hybrid", length=1, size=16, shown=0.25):
-    replay = replay_of(demos_of(action))
-    return Mixed(replay, replay, shown), np.random.default_rng(3), size, length
+def batches(action="hybrid", length=1, size=16, shown=0.25, kind="vector", burn_in=0, n_step=1):
+    replay = replay_of(demos_of(action, kind=kind))
+    rows = size, length, burn_in, n_step
+    return Mixed(replay, replay, shown), np.random.default_rng(3), rows
 
 
 def draw(sac: SAC, asked) -> Batch:
-    source, rng, size, length = asked
-    return source.sample(sac.model, rng, size, length)
+    source, rng, rows = asked
+    return source.sample(sac.model, rng, *rows)
 
 
 def weights(sac: SAC) -> list[np.ndarray]:
@@ -90,6 +96,22 @@ def test_every_combination_takes_finite_steps(action, signals, clone, length):
     assert all((x != old).any() for x, old in zip(weights(sac), before, strict=True))
     assert all(np.isfinite(float(x)) for x in metrics.values())
     assert not any(flat.any() for flat in (sac.model.flat.grad, sac.critics.flat.grad))
+
+
+@pytest.mark.parametrize("n_step", [1, 3])
+@pytest.mark.parametrize("net", [{}, {"memory": 6}, {"memory": 6, "cell": "gru"}], ids=str)
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("kind", ["vector", "image", "entities", "all"])
+def test_every_network_takes_finite_steps(kind, action, net, n_step):
+    terms = {"clone": Shown(Clone(CloneConfig()))}
+    sac = made(action, 2, terms, kind=kind, net=net)
+    before = [x.copy() for x in weights(sac)]
+    asked = batches(action, 2, 4, kind=kind, burn_in=2 if net else 0, n_step=n_step)
+    for _ in range(2):
+        metrics = sac.update(draw(sac, asked), 0.5)
+    assert all(np.isfinite(x).all() for x in weights(sac))
+    assert all((x != old).any() for x, old in zip(weights(sac), before, strict=True))
+    assert all(np.isfinite(float(x)) for x in metrics.values())
 
 
 class Constant:
@@ -133,6 +155,94 @@ def test_values_flow_over_a_time_limit_and_stop_where_the_task_ends():
     np.testing.assert_allclose(target[:8], np.tile([1, 0], (8, 1)), rtol=1e-5)
     np.testing.assert_allclose(target[8:], np.tile([1 + 9.9, 0 + 5.0], (8, 1)), rtol=1e-5)
     np.testing.assert_array_equal(critics.pulled[0][0], critics.pulled[0][1])
+
+
+def test_values_flow_over_a_termination_for_signals_that_do_not_end_there():
+    sac: Any = made("continuous", signals=2)
+    sac.ends[1] = False
+    sac.critics = critics = Constant(sac, 0.0, 10.0)
+    batch = draw(sac, batches("continuous"))
+    batch.reward[:], batch.terminated[:], batch.acted[:] = 1, True, 1
+    head, _ = sac.model.policy(batch.obs, batch.state, batch.fresh)
+    after = sac.dist.draw(head.array[1:], np.zeros((1, 16, 2), F32))
+    sac.critic_loss(batch, after, np.array([0, 1]), np.zeros(1, F32)).backward()
+    target = -16 * critics.pulled[0][0, 0, :, :, 0]
+    np.testing.assert_allclose(target, np.tile([1, 0 + 5.0], (16, 1)), rtol=1e-5)
+
+
+def test_targets_of_two_steps_by_hand():
+    # Rewards 1 and 2, worth 0.99 and 1 of the last 10; a time limit after one is worth 10 at once.
+    sac: Any = made("continuous")
+    sac.critics = critics = Constant(sac, 0.0, 10.0)
+    batch = draw(sac, batches("continuous", n_step=2))
+    batch.reward[:] = np.array([1, 2])[:, None]
+    batch.terminated[:], batch.acted[:] = False, 1
+    batch.acted[1, :4] = 0
+    batch.terminated[1, 4:8] = True
+    head, _ = sac.model.policy(batch.obs, batch.state, batch.fresh)
+    after = sac.dist.draw(head.array[1:], np.zeros((2, 16, 2), F32))
+    sac.critic_loss(batch, after, np.array([0, 1]), np.zeros(1, F32)).backward()
+    assert critics.pulled[0].shape[1] == 1, "of three rows one is learned from"
+    target = -16 * critics.pulled[0][0, 0, :, 0, 0]
+    np.testing.assert_allclose(target[:4], 1 + 0.99 * 10, rtol=1e-5)
+    np.testing.assert_allclose(target[4:8], 1 + 0.99 * 2, rtol=1e-5)
+    np.testing.assert_allclose(target[8:], 1 + 0.99 * 2 + 0.99**2 * 10, rtol=1e-5)
+
+
+@pytest.mark.parametrize("where", ["reward", "value"])
+def test_what_is_not_finite_is_named_before_any_weight_moves(where):
+    sac: Any = made("continuous", signals=2)
+    batch = draw(sac, batches("continuous"))
+    before = [x.copy() for x in weights(sac)]
+    if where == "reward":
+        batch.reward[0, 3] = np.nan
+        words = "signal 'extrinsic': 1 of 16 rewards are not finite"
+    else:
+        sac.critics.slow = lambda batch, action, which: np.full((2, 1, 16, 2, 1), np.nan, F32)
+        words = r"targets \(extrinsic, shifting\) are no longer finite"
+    with pytest.raises(UnderstudyError, match=words):
+        sac.update(batch, 0.0)
+    for x, old in zip(weights(sac), before, strict=True):
+        np.testing.assert_array_equal(x, old)
+
+
+def test_rows_that_warm_the_memory_are_not_learned_from_and_fill_it():
+    one, other = (made(net={"memory": 4}, seed=1) for _ in range(2))
+    batch = draw(one, batches(length=2, size=6, burn_in=3))
+    batch.fresh[:] = False
+    # The same as a batch without them that begins with what they leave in the memory.
+    warm = batch.rows(0, 3)
+    _, after = one.model.policy(warm.obs, warm.state, warm.fresh)
+    state = after | one.critics.look(warm)
+    alone = replace(batch.rows(3), state=state, burn_in=0)
+    one.update(batch, 0.0)
+    other.update(alone, 0.0)
+    for x, y in zip(weights(one), weights(other), strict=True):
+        np.testing.assert_allclose(x, y, atol=1e-6)
+
+
+def test_a_window_begins_with_the_memory_that_was_recorded():
+    sac = made("continuous", net={"memory": 4})
+    batch = draw(sac, batches("continuous", length=3, size=6))
+    batch.fresh[:] = False
+    other = replace(batch, state={name: s + 1 for name, s in batch.state.items()})
+    sac.update(batch, 0.0)
+    changed = made("continuous", net={"memory": 4})
+    changed.update(other, 0.0)
+    assert (sac.model.flat.value != changed.model.flat.value).any()
+
+
+def test_the_policy_believes_the_least_of_the_judges_or_the_mean_of_all():
+    asked = {}
+    for belief in ("least", "mean"):
+        sac: Any = made(critic=CriticConfig(hidden=(8,), num_critics=5), belief=belief)
+        ask, numbers = sac.critics.ask, asked.setdefault(belief, [])
+        sac.critics.ask = lambda b, a, which, ask=ask, n=numbers: (
+            n.append(which) or ask(b, a, which)
+        )
+        sac.update(draw(sac, batches()), 0.0)
+    assert len(asked["least"][0]) == 2
+    assert asked["mean"][0].tolist() == [0, 1, 2, 3, 4]
 
 
 def test_rewards_are_judged_when_rows_are_drawn():

@@ -1,27 +1,31 @@
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from understudy.data.action import Action
 from understudy.data.demos import Demos
-from understudy.data.spec import ActionSpec
+from understudy.data.episode import ActedBy, End, Episode
+from understudy.data.spec import ActionSpec, Obs
 from understudy.envs.env import one
 from understudy.envs.gym import GymEnv
 from understudy.learners.sac import SAC, SACConfig
 from understudy.nets.acting import ModelActor
+from understudy.nets.check import random_obs
 from understudy.nets.critic import CriticConfig, make_critics
 from understudy.nets.model import NetConfig, make_model
 from understudy.nets.threads import fitting_threads
 from understudy.ops.soft_product import SoftProduct
 from understudy.rewards.extrinsic import Extrinsic, ExtrinsicConfig
-from understudy.run import state as states
+from understudy.run import checkpoint
 from understudy.run.evaluate import play
 from understudy.run.loop import Behavior, Progress, Run, learn
 from understudy.run.practice import Practice, PracticeConfig
 from understudy.run.replay import replay_of
-from worlds import TinyEnv, episode_of
+from worlds import SIDE, TinyEnv, episode_of
 
 
 def model_of(spec, hidden=(8,), seed=0, normalize=True):
@@ -34,7 +38,8 @@ def model_of(spec, hidden=(8,), seed=0, normalize=True):
 def practice(lengths=((3,), (2,)), periods=None, **config):
     env = TinyEnv({"agent": lengths}, periods, ActionSpec(branches=(4,)))
     model = model_of(one(env.behaviors))
-    asked = PracticeConfig(**{"batch_size": 4, "warmup_steps": 20, "capacity": 1000} | config)
+    known: dict[str, Any] = {"batch_size": 4, "warmup_steps": 20, "capacity": 1000}
+    asked = PracticeConfig(**known | config)
     return env, Practice(env, model, asked, np.random.default_rng(0), 0)
 
 
@@ -104,18 +109,80 @@ class StopAt:
             progress.stop = "enough for now"
 
 
-def swinging(seed=0, **config):
-    """A small learner and its source in Pendulum."""
-    env = GymEnv("Pendulum-v1", 2)
+class Pictured(TinyEnv):
+    """Its picture says where a slot is."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        (spec,) = set(self.behaviors.values())
+        seen = {"obs": Obs(kind="image", shape=(SIDE, SIDE, 1), dtype="uint8")}
+        self.behaviors = dict.fromkeys(self.behaviors, replace(spec, obs=seen))
+
+    def _moment(self, name, slots):
+        moment = super()._moment(name, slots)
+        bright = (moment.obs["obs"] @ [50, 7, 1]).astype(np.uint8)
+        picture = np.broadcast_to(bright[:, None, None, None], (len(slots), SIDE, SIDE, 1))
+        return replace(moment, obs={"obs": picture})
+
+
+NUMBERS = ActionSpec(continuous=1, low=(-1,), high=(1,), branches=(3,))
+WORLDS = {
+    "pendulum": lambda: GymEnv("Pendulum-v1", 2),
+    "tiny": lambda: TinyEnv({"agent": [[3], [5]]}, {"agent": [1, 2]}, NUMBERS),
+    "picture": lambda: Pictured({"agent": [[3], [5]]}, None, NUMBERS),
+}
+RUNS = {
+    "dense": ("pendulum", {}, {}),
+    "dense, 3 steps, demos": ("tiny", {}, {"n_step": 3, "demo_ratio": 0.25}),
+    "lstm, demos": ("tiny", {"memory": 4}, {"length": 2, "burn_in": 2, "demo_ratio": 0.25}),
+    "gru, 2 steps": ("pendulum", {"memory": 4, "cell": "gru"}, {"burn_in": 3, "n_step": 2}),
+    "picture": ("picture", {}, {}),
+    "picture, lstm, demos": ("picture", {"memory": 4}, {"length": 2, "demo_ratio": 0.5}),
+}
+
+
+def shown(spec, episodes=3, steps=6):
+    """Demonstrations of nothing in particular."""
+    rng = np.random.default_rng(5)
+    c, k = spec.action.continuous, len(spec.action.branches)
+    return Demos(
+        spec,
+        [
+            Episode(
+                obs=random_obs(spec, rng, steps + 1),
+                action=Action(
+                    rng.uniform(-1, 1, (steps, c)).astype(np.float32),
+                    np.zeros((steps, k), np.int64),
+                ),
+                reward=np.ones(steps, np.float32),
+                end=End.TERMINATED,
+                acted_by=np.full(steps, ActedBy.SCRIPT, np.uint8),
+            )
+            for _ in range(episodes)
+        ],
+    )
+
+
+def running(which="dense", seed=0, **more):
+    """A small learner and its source."""
+    world, net, config = RUNS[which]
+    env = WORLDS[world]()
     spec = one(env.behaviors)
     weights, order, acts = (np.random.default_rng((seed, k)) for k in range(3))
-    net = NetConfig(hidden=(8,), normalize=False)
-    model = make_model(spec, SoftProduct(spec.action), net, weights)
+    seeing = NetConfig(hidden=(8,), normalize=False, **net)
+    model = make_model(spec, SoftProduct(spec.action), seeing, weights)
     critics = make_critics(model, CriticConfig(hidden=(8,)), weights, 1)
     signals = {"extrinsic": Extrinsic(ExtrinsicConfig())}
     sac = SAC(model, critics, signals, {}, SACConfig(), order)
-    asked = PracticeConfig(**{"batch_size": 8, "warmup_steps": 30, "turn_steps": 6} | config)
-    return sac, Practice(env, model, asked, acts, seed)
+    known: dict[str, Any] = {
+        "batch_size": 8,
+        "warmup_steps": 30,
+        "turn_steps": 6,
+        "updates_per_step": 0.5,
+    }
+    asked = PracticeConfig(**known | config | more)
+    mixed = replay_of(shown(spec)) if "demo_ratio" in config else None
+    return sac, Practice(env, model, asked, acts, seed, mixed)
 
 
 def go(sac, source, progress, watchers=()):
@@ -123,26 +190,107 @@ def go(sac, source, progress, watchers=()):
     learn(Run(behaviors, progress, watchers, source.collect))
 
 
-@pytest.mark.parametrize("stop", [40, 230])
-def test_stopping_in_the_middle_changes_nothing(stop):
-    straight, resumed = swinging(), swinging(seed=9)
-    go(*straight, Progress(400))
-    first, progress = swinging(), Progress(400)
+@pytest.mark.parametrize("stop", [20, 75])
+@pytest.mark.parametrize("which", RUNS)
+def test_stopping_in_the_middle_changes_nothing(which, stop, tmp_path):
+    straight, resumed = running(which), running(which, seed=9)
+    go(*straight, Progress(120))
+    first, progress = running(which), Progress(120)
+    # One keeps its rows in pieces, and writes checkpoints before the one that counts.
+    for _, source in (first, resumed):
+        source.keep_in(tmp_path / "rows", tmp_path / "checkpoints")
     go(*first, progress, [StopAt(stop)])
-    assert progress.steps < 400
-    saved = states.pack({"sac": first[0].state_dict(), "source": first[1].state_dict()}, 0, ())
-    _, state = states.unpack(saved, Path("memory"))
+    assert progress.steps < 120
+    state = {"sac": first[0].state_dict(), "source": first[1].state_dict()}
+    checkpoint.save(tmp_path / "checkpoints", progress.steps, state)
+    state = checkpoint.load(tmp_path / "checkpoints").state
     resumed[0].load_state_dict(state["sac"])
     resumed[1].load_state_dict(state["source"])
-    go(*resumed, Progress(400, steps=progress.steps))
+    assert resumed[1].note is None
+    go(*resumed, Progress(120, steps=progress.steps))
+    assert straight[0].policy_adam.num_steps > 20
     ends = [sac.state_dict()["critics"]["slow"] for sac, _ in (straight, resumed)]
     for name, parameter in ends[0].items():
         np.testing.assert_array_equal(parameter, ends[1][name])
     np.testing.assert_array_equal(straight[0].model.flat.value, resumed[0].model.flat.value)
 
 
+def test_without_its_memory_a_resumed_run_says_so_and_fills_it_before_it_learns():
+    (_, first), (_, resumed) = running(keep_replay=False), running(keep_replay=False)
+    for _ in range(3):
+        first.collect()
+        list(first.batches())
+    state = first.state_dict()
+    assert state["replay"] is None
+    resumed.load_state_dict(state)
+    assert "is not in the checkpoint (practice.keep_replay=false)" in str(resumed.note)
+    before = resumed.num_steps
+    assert resumed.collect() >= 30
+    assert list(resumed.batches()) == []
+    # Every row was acted on by the policy, from the place where the other stopped.
+    np.testing.assert_array_equal(
+        resumed.replay.obs["obs"][0], first.replay.obs["obs"][(first.replay.count - 1)[0]]
+    )
+    assert resumed.replay.acted.sum() == resumed.num_steps - before
+    resumed.collect()
+    assert len(list(resumed.batches())) == 3
+
+
+def test_memory_is_recorded_once_the_model_acts():
+    _, source = running("gru, 2 steps")
+    source.collect()
+    chance = source.replay.count.copy()
+    for _ in range(5):
+        source.collect()
+    for name, recorded in source.replay.state.items():
+        assert not recorded[: chance[0] - 1].any(), "chance remembers nothing"
+        assert recorded[chance[0] : source.replay.count[0] - 1].any(-1).all(), name
+    (batch, *_) = source.batches()
+    assert (batch.length, batch.burn_in, batch.n_step) == (16, 3, 2)
+    assert {s.shape for s in batch.state.values()} == {(1, 4)}, "8 rows are less than a window"
+
+
+def test_what_is_recorded_is_what_the_policy_remembered():
+    sac, source = running("lstm, demos")
+    source.collect()
+    begun = source.replay.count.copy()
+    for _ in range(4):
+        source.collect()
+    replay, slot = source.replay, 0
+    rows = slice(begun[slot] - 1, replay.count[slot] - 1)  # on the newest nothing was done yet
+    obs = {name: x[rows, [slot]] for name, x in replay.obs.items()}
+    start = {name: x[begun[slot] - 1, [slot]] for name, x in replay.state.items()}
+    _, _, before = sac.model.look(obs, start, replay.fresh[rows, [slot]])
+    for name, recorded in replay.state.items():
+        # What is recorded at an episode's first row is of the one before: nobody reads it.
+        known = ~replay.fresh[rows, slot]
+        np.testing.assert_allclose(before[name][known, 0], recorded[rows, slot][known], atol=1e-5)
+
+
+def test_the_warm_up_goes_on_until_there_is_a_window():
+    env, _ = practice(((3,),) * 10)
+    model = make_model(
+        one(env.behaviors),
+        SoftProduct(one(env.behaviors).action),
+        NetConfig(hidden=(8,), memory=4),
+        np.random.default_rng(0),
+    )
+    config = PracticeConfig(warmup_steps=20, batch_size=32, length=8, burn_in=8)
+    source = Practice(env, model, config, np.random.default_rng(0), 0)
+    source.collect()
+    # 16 rows and one more in each slot, a quarter of which end an episode.
+    assert source.num_steps == pytest.approx(10 * 17 * 3 / 4, abs=10)
+    source.collect()
+    assert len(list(source.batches())) > 0
+
+
+def test_a_capacity_that_holds_no_window_is_refused():
+    with pytest.raises(ValueError, match="capacity=8 is 4 rows for each of 2 slots"):
+        practice(capacity=8, n_step=4)
+
+
 def test_a_turn_that_was_interrupted_is_finished_before_anything_is_done():
-    _, source = swinging(updates_per_step=2)
+    _, source = running(updates_per_step=2)
     source.collect()
     source.collect()
     due = source.batches()

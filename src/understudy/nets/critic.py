@@ -14,6 +14,7 @@ from understudy.nets.dense import Activation
 from understudy.nets.ensemble import Ensemble
 from understudy.nets.flat import F32, Flat, Vector
 from understudy.nets.model import DenseModel, Model
+from understudy.nets.remembering import RecurrentModel
 from understudy.ops.arrays import Array
 from understudy.ops.cost import Out
 from understudy.ops.soft_product import SoftProduct
@@ -115,6 +116,10 @@ def make_critics(
         )
     if isinstance(model, DenseModel):
         return DenseCritics(model, model.dist, config, rng, num_signals)
+    if isinstance(model, RecurrentModel):
+        from understudy.nets.recurrent_critic import RecurrentCritics
+
+        return RecurrentCritics(model, model.dist, config, rng, num_signals)
     from understudy.nets.torch_critic import make_torch_critics
 
     return make_torch_critics(model, model.dist, config, rng, num_signals)

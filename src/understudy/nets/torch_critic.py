@@ -22,7 +22,6 @@ from understudy.nets.flat import F32
 from understudy.nets.layers import ACTIVATIONS, SQRT2
 from understudy.nets.model import Model, NetConfig
 from understudy.nets.modules import PolicyCritic, TorchModel, adopt
-from understudy.nets.remembering import RecurrentModel
 from understudy.nets.tower import Tower
 from understudy.ops.arrays import Array
 from understudy.ops.cost import Out
@@ -47,26 +46,17 @@ def make_torch_critics(
     Raises:
         ValueError: `make_model` did not make the policy.
     """
-    door, seeing = _sight(model)
+    net = model.module if isinstance(model, TorchModel) else model
+    if not isinstance(net, PolicyCritic):
+        raise ValueError(
+            f"critics cannot be made from a {type(net).__name__}, which does not say how it sees: "
+            "make the model with `make_model`, or give the learner critics of your own "
+            "(`understudy.nets.critic.Critics`)"
+        )
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Initializing zero-element tensors")
-        critic = CriticNet(door, seeing, dist, config, rng, num_signals)
-    return TorchCritics(critic, door, dist)
-
-
-def _sight(model: Model) -> tuple[Door, NetConfig]:
-    """How a policy sees."""
-    if isinstance(model, RecurrentModel):
-        known = {} if model.normalizer is None else {"vectors": model.normalizer}
-        return Door(model.spec, model.config.normalize, known), model.config
-    net = model.module if isinstance(model, TorchModel) else model
-    if isinstance(net, PolicyCritic):
-        return net.door, net.config
-    raise ValueError(
-        f"critics cannot be made from a {type(net).__name__}, which does not say how it sees: "
-        "make the model with `make_model`, or give the learner critics of your own "
-        "(`understudy.nets.critic.Critics`)"
-    )
+        critic = CriticNet(net.door, net.config, dist, config, rng, num_signals)
+    return TorchCritics(critic, net.door, dist)
 
 
 class CriticNet(nn.Module):

@@ -64,7 +64,6 @@ class Practice:
 
     Attributes:
         replay: What is remembered.
-        length, burn_in: Rows of a window, as the settings say for models that remember.
         num_steps: Actions taken so far.
         returns: Sum of rewards of the episodes that ended in the last turn.
         note: What the reader should know about how it was resumed; None if there is nothing.
@@ -88,14 +87,24 @@ class Practice:
             rng: Draws actions and batches.
             seed: Of the environment and of the warm-up.
             shown: Demonstrations to mix in; see `understudy.run.replay.replay_of`.
+
+        Raises:
+            ValueError: Less is remembered than a batch takes at once.
         """
         self.env, self.model, self.config, self.rng = env, model, config, rng
         self.behavior = only_behavior(env)
         spec, slots = env.behaviors[self.behavior], env.slots[self.behavior]
-        self.length, self.burn_in = (config.length, config.burn_in) if model.memory else (1, 0)
+        length, burn_in = (config.length, config.burn_in) if model.memory else (1, 0)
+        self._window = length, burn_in, config.n_step
+        rows = config.capacity // slots
+        if rows <= sum(self._window):
+            raise ValueError(
+                f"capacity={config.capacity} is {rows} rows for each of {slots} slots, but a batch "
+                f"takes {sum(self._window)} at once (burn_in, length and n_step); remember more"
+            )
         self.replay = Replay(
             spec,
-            max(2, config.capacity // slots),
+            rows,
             slots,
             model.memory,
             folder=None if config.folder is None else Path(config.folder),
@@ -123,6 +132,8 @@ class Practice:
         c, before = self.config, self.num_steps
         self.returns = []
         while self.num_steps < max(before + c.turn_steps, self._learns_from):
+            self._step()
+        while before < self._learns_from and not self.replay.ready(*self._window):
             self._step()
         if before >= self._learns_from:
             self._due += (self.num_steps - before) * c.updates_per_step
@@ -152,14 +163,8 @@ class Practice:
         c = self.config
         while self._due >= 1:
             self._due -= 1
-            yield self.source.sample(
-                self.model,
-                self.rng,
-                max(1, c.batch_size // self.length),
-                self.length,
-                self.burn_in,
-                c.n_step,
-            )
+            count = max(1, c.batch_size // self._window[0])
+            yield self.source.sample(self.model, self.rng, count, *self._window)
 
     def state_dict(self) -> dict[str, Any]:
         """See `Source`; of the environment what it needs to get there again."""
@@ -208,6 +213,7 @@ class Practice:
     def _begin_anew(self) -> None:
         """Remember nothing but what is seen now, and learn once there is enough again."""
         self._due, self._learns_from = 0.0, self.num_steps + self.config.warmup_steps
+        self.replay.forget()
         if self.behavior in self._moments:
             self.replay.see(self._moments[self.behavior])
         self.note = (

@@ -173,7 +173,13 @@ class Replay:
         first episode follows the last.
         """
         last = length + n_step - 1
-        first = self._drawn(rng, size, burn_in, last)
+        room, skipped = self._room(burn_in, last)
+        first = self._drawn(rng, size, room, skipped)
+        if first is None:
+            raise ValueError(
+                f"nothing to draw: no row that was acted on has {burn_in} rows before it and "
+                f"{last} rows behind it yet"
+            )
         steps = np.arange(-burn_in, last + 1)[:, None] * self.slots
         index = (first + steps) % (self.rows * self.slots)
         past = index[:-1]
@@ -196,13 +202,21 @@ class Replay:
         recorded = {name: _take(x, first) for name, x in self.state.items()}
         return start_state(model, len(first)) | recorded
 
-    def _drawn(
-        self, rng: np.random.Generator, size: int, before: int, behind: int
-    ) -> NDArray[np.int64]:
-        """`[size]` rows with so many others before and behind them, as `row * N + slot`."""
+    def ready(self, length: int = 1, burn_in: int = 0, n_step: int = 1) -> bool:
+        """Whether `sample` finds a window."""
+        return self._acted_on(*self._room(burn_in, length + n_step - 1))
+
+    def _room(self, before: int, behind: int) -> tuple[NDArray[np.int64], int]:
+        """`[N]` rows of every slot with so many before and behind them; see `_numbered`."""
         kept = np.minimum(self.count, self.rows)
-        room = kept if self.closed else np.maximum(kept - before - behind, 0)
-        skipped = 0 if self.closed else before
+        if self.closed:
+            return kept, 0
+        return np.maximum(kept - before - behind, 0), before
+
+    def _drawn(
+        self, rng: np.random.Generator, size: int, room: NDArray[np.int64], skipped: int
+    ) -> NDArray[np.int64] | None:
+        """`[size]` rows on which something was done, numbered `row * N + slot`; None of none."""
         total, acted = int(room.sum()), self.acted.reshape(-1)
         found = np.zeros(0, np.int64)
         while len(found) < size:
@@ -210,10 +224,7 @@ class Replay:
             index = self._numbered(rng.integers(max(total, 1), size=size), room, skipped)
             drawn = index[acted.take(index)] if total else found
             if not len(drawn) and not self._acted_on(room, skipped):
-                raise ValueError(
-                    f"nothing to draw: no row that was acted on has {before} rows before it and "
-                    f"{behind} rows behind it yet"
-                )
+                return None
             found = np.concatenate([found, drawn])
         return found[:size]
 
@@ -237,6 +248,11 @@ class Replay:
         oldest = np.maximum(self.count - self.rows, 0) + skipped
         row = (oldest - ends + room)[slot] + place
         return row % self.rows * self.slots + slot
+
+    def forget(self) -> None:
+        """Remember nothing, as at the beginning."""
+        self.count[:], self._over[:], self._kept_count[:] = 0, False, 0
+        self._kept = []
 
     def _columns(self) -> dict[str, NDArray[Any]]:
         """Everything that a row holds, by name."""
