@@ -242,11 +242,18 @@ class GymEnv:
         return list(self._seeds)
 
     def render(self) -> NDArray[np.uint8] | None:
-        """A picture `[H, W, 3]` of slot 0, None without a `render_mode` that makes one."""
+        """A picture `[H, W, 3]` of slot 0, None without a `render_mode` that makes one.
+
+        Raises:
+            EnvError: The environment fails while it draws.
+        """
         first = self._envs[0]
         if first.render_mode is None:
             return None
-        frame = first.render()
+        try:
+            frame = first.render()
+        except Exception as error:
+            raise self._blame(0, error) from error
         if isinstance(frame, list) and frame:
             frame = frame[-1]
         return frame if isinstance(frame, np.ndarray) and frame.ndim == 3 else None
@@ -256,6 +263,11 @@ class GymEnv:
         """Pictures per second at which slot 0 is meant to be watched, None if it does not say."""
         fps = self._envs[0].metadata.get("render_fps")
         return float(fps) if isinstance(fps, int | float) and fps > 0 else None
+
+    @property
+    def render_modes(self) -> tuple[str, ...]:
+        """How slot 0 can be watched, `human` for a window; empty if it has no pictures."""
+        return tuple(self._envs[0].metadata.get("render_modes") or ())
 
     def close(self) -> None:
         """Close every environment; once more does nothing."""

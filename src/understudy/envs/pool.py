@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from multiprocessing import current_process
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,7 @@ from understudy.envs.shares import cut, joined, shares
 from understudy.envs.worker import Told, serve
 from understudy.errors import EnvError
 
-_LOOK_SECONDS = 1.0
-"""How often it is looked whether a worker that takes its time is still alive."""
+_STEP = bytes(ForkingPickler.dumps(("step", None)))
 _LEAVE_SECONDS = 5.0
 """How long a worker may take to close its environments."""
 
@@ -91,6 +91,7 @@ class PoolEnv:
         self._lay_out(memory)
         self._processes: list[Any] = []
         self._pipes: list[Any] = []
+        self._answered: list[Callable[[], bool]] = []
         self._awaited = [False] * workers
         self._end = weakref.finalize(self, _end, self._processes, self._pipes)
         for share in self.shares:
@@ -145,6 +146,7 @@ class PoolEnv:
                     "this process"
                 ) from error
         self._processes.append(process)
+        self._answered.append(spawn.listener(ours, process.sentinel))
         self._awaited[len(self._processes) - 1] = True
 
     @property
@@ -175,7 +177,8 @@ class PoolEnv:
         self._settle()
         self._shared.continuous[:] = continuous
         self._shared.discrete[:] = discrete
-        self._ask("step", [None] * len(self.shares))
+        self._say([_STEP] * len(self.shares))
+        self._answers()
         return self._moments
 
     def _fitted(self, actions: Mapping[str, Action]) -> Action:
@@ -221,13 +224,17 @@ class PoolEnv:
     def _ask(self, order: str, values: Sequence[Any]) -> list[Any]:
         """What the first workers answer to an order, each with its own value."""
         self._settle()
-        for worker, value in enumerate(values):
+        self._say([bytes(ForkingPickler.dumps((order, value))) for value in values])
+        return self._answers()
+
+    def _say(self, orders: Sequence[bytes]) -> None:
+        """Give the first workers an order each."""
+        for worker, order in enumerate(orders):
             try:
-                self._pipes[worker].send((order, value))
+                self._pipes[worker].send_bytes(order)
             except OSError:
                 raise self._ended(worker) from None
             self._awaited[worker] = True
-        return self._answers()
 
     def _settle(self) -> None:
         """Hear what is still outstanding since somebody was interrupted while listening."""
@@ -246,14 +253,12 @@ class PoolEnv:
         return [value for _, value in heard]
 
     def _hear(self, worker: int) -> tuple[bool, Any]:
-        pipe, process = self._pipes[worker], self._processes[worker]
         try:
-            while not pipe.poll(_LOOK_SECONDS):
-                if not process.is_alive() and not pipe.poll():
-                    raise self._ended(worker)
-            answer = pipe.recv()
+            answer = self._pipes[worker].recv() if self._answered[worker]() else None
         except (EOFError, OSError):
-            raise self._ended(worker) from None
+            answer = None
+        if answer is None:
+            raise self._ended(worker)
         self._awaited[worker] = False
         return answer
 

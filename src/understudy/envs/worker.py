@@ -15,13 +15,11 @@ from typing import Any
 
 from understudy.data.action import Action
 from understudy.data.spec import Spec
+from understudy.envs import spawn
 from understudy.envs.env import one
 from understudy.envs.gym import BEHAVIOR, GymEnv
 from understudy.envs.shared import NO_SEED, Shared, lay_out
 from understudy.errors import EnvError
-
-_LOOK_SECONDS = 5.0
-"""How often an idle worker looks whether it is still needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,10 @@ def serve(told: Told, memory: Any, pipe: Any) -> None:
     keeper = _Keeper(env, lay_out(told.spec, told.slots, memory).part(slice(first, last)))
     with closing(env), suppress(BrokenPipeError):
         pipe.send((True, None))
-        while (order := _next(pipe)) is not None:
+        boss = parent_process()
+        assert boss is not None, "a worker is started by another process"
+        called = spawn.listener(pipe, boss.sentinel)
+        while (order := _next(pipe) if called() else None) is not None:
             name, value = order
             try:
                 answer = True, getattr(keeper, name)(value)
@@ -85,12 +86,7 @@ def serve(told: Told, memory: Any, pipe: Any) -> None:
 
 def _next(pipe: Any) -> tuple[str, Any] | None:
     """The next order; None once nobody gives any more."""
-    parent = parent_process()
     try:
-        while not pipe.poll(_LOOK_SECONDS):
-            # Other children of the one in charge may keep its end of the pipe open.
-            if parent is not None and not parent.is_alive():
-                return None
         return pipe.recv()
     except (EOFError, OSError):
         return None
