@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +16,7 @@ from understudy.data.episode import End
 from understudy.envs.gym import GymEnv
 from understudy.errors import EnvError
 from understudy.presets import EVALUATION_SEED, evaluate
-from understudy.report.film import film_episode
+from understudy.report.film import film_episode, off_screen
 from understudy.report.standing import DEMONSTRATIONS
 from understudy.report.tables import offline_table, print_table
 from understudy.report.told import print_judged, print_played
@@ -108,8 +107,7 @@ def film(folder: RunFolder, env: str | None) -> Path | None:
     """An episode of the policy; None where the environment has no pictures."""
     if env is None:
         return None
-    # Without a window there is nothing that SDL could complain of on the terminal.
-    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+    off_screen()
     try:
         stage = GymEnv(env, 1, render_mode="rgb_array")
     except EnvError:

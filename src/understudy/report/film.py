@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -36,7 +38,7 @@ def film(frames: Iterable[NDArray[np.uint8]], path: Path, fps: float = 30.0) -> 
 
     Args:
         frames: `[H, W, 3]` pictures of one size. Any number: only `MOST_FRAMES` are kept in memory.
-        path: Where it goes; the suffix is replaced by `.webp` or `.gif`.
+        path: Where it goes: `.gif` for a GIF; another suffix is replaced by that of the film.
         fps: Frames per second of the episode.
 
     Returns:
@@ -49,12 +51,13 @@ def film(frames: Iterable[NDArray[np.uint8]], path: Path, fps: float = 30.0) -> 
     kept, stride = _thinned(frames)
     if not kept:
         raise ValueError("a film needs at least one frame")
-    path = path.with_suffix(".webp" if _webp() else ".gif")
+    kind = "GIF" if path.suffix.lower() == ".gif" or not _webp() else "WEBP"
+    path = path.with_suffix(f".{kind.lower()}")
     milliseconds = [round(1000 * stride / fps)] * len(kept)
     milliseconds[-1] += round(1000 * LAST_SECONDS)
     encoded = b""
     for quality, scale in _ATTEMPTS:
-        encoded = _encoded(kept, milliseconds, quality, scale)
+        encoded = _encoded(kept, milliseconds, kind, quality, scale)
         if len(encoded) <= MAX_BYTES:
             break
     write_whole(path, encoded)
@@ -81,6 +84,22 @@ def film_episode(
         EnvError: The environment gives no picture.
     """
     return film(_episode(env, actor, seed, max_frames), path, fps)
+
+
+def off_screen() -> None:
+    """Let simulators that are made from now on draw into memory, where there is no display."""
+    # Without a window there is nothing that SDL could complain of on the terminal.
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+    if sys.platform == "linux" and not has_display():
+        # MuJoCo asks X for a window to draw into, unless it is told of another way.
+        os.environ.setdefault("MUJOCO_GL", "egl")
+
+
+def has_display() -> bool:
+    """Whether a window can be opened."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _episode(env: Env, actor: Actor, seed: int, max_frames: int) -> Iterator[NDArray[np.uint8]]:
@@ -130,10 +149,12 @@ def _small(image_module: Any, frame: NDArray[np.uint8]) -> Any:
     return image.resize((WIDTH, height), image_module.Resampling.LANCZOS)
 
 
-def _encoded(kept: list[Any], milliseconds: list[int], quality: int, scale: float) -> bytes:
+def _encoded(
+    kept: list[Any], milliseconds: list[int], kind: str, quality: int, scale: float
+) -> bytes:
     size = (max(1, round(kept[0].width * scale)), max(1, round(kept[0].height * scale)))
     images = kept if scale == 1 else [image.resize(size) for image in kept]
-    kind = {"format": "WEBP", "quality": quality, "method": 2} if _webp() else {"format": "GIF"}
+    fine = {"quality": quality, "method": 2} if kind == "WEBP" else {}
     written = BytesIO()
     images[0].save(
         written,
@@ -141,7 +162,8 @@ def _encoded(kept: list[Any], milliseconds: list[int], quality: int, scale: floa
         append_images=images[1:],
         duration=milliseconds if len(images) > 1 else milliseconds[0],
         loop=0,
-        **kind,
+        format=kind,
+        **fine,
     )
     return written.getvalue()
 
