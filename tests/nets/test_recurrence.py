@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from understudy.nets.flat import F32
-from understudy.nets.recurrence import gru, lstm
+from understudy.nets.recurrence import CELLS, gru, lstm
 
 KINDS = {
     "lstm": (lstm, nn.LSTM, nn.LSTMCell, 4, 2),
@@ -56,14 +56,14 @@ def test_a_sequence_is_that_of_torch(kind):
     gradient = np.random.default_rng(1).standard_normal(y.shape, F32)
     y.backward(torch.from_numpy(gradient))
 
-    traced = walk(x @ into.T, weight, bias, start, np.zeros((ROWS, SLOTS), bool))
+    traced = walk(x @ into.T, weight.T, bias, start, np.zeros((ROWS, SLOTS), bool))
     np.testing.assert_allclose(traced.trace[0][1:], y.detach(), atol=1e-5)
     for mine, theirs in zip(traced.trace, last if memories > 1 else [last], strict=True):
         np.testing.assert_allclose(mine[-1], theirs[0].detach(), atol=1e-5)
     at_trace = np.concatenate([np.zeros_like(gradient[:1]), gradient])
     found = traced.back([at_trace, None][:memories])
     np.testing.assert_allclose(found.said @ into, _grad(given), atol=1e-5)
-    np.testing.assert_allclose(found.weight, _grad(net.weight_hh_l0), atol=1e-4)
+    np.testing.assert_allclose(found.weight.T, _grad(net.weight_hh_l0), atol=1e-4)
     np.testing.assert_allclose(found.bias, _grad(net.bias_hh_l0), atol=1e-4)
     said = found.said.reshape(-1, found.said.shape[-1])
     into_gradient = said.T @ x.reshape(-1, SEEN)
@@ -97,11 +97,11 @@ def test_where_episodes_begin_it_is_torchs_cell_that_forgets(kind):
     gradients = [rng.standard_normal(t.shape, F32) for t in expected]
     torch.autograd.backward(expected, [torch.from_numpy(g) for g in gradients])
 
-    traced = walk(x @ into.T, weight, bias, start, fresh)
+    traced = walk(x @ into.T, weight.T, bias, start, fresh)
     for mine, theirs in zip(traced.trace, expected, strict=True):
         np.testing.assert_allclose(mine, theirs.detach(), atol=1e-5)
     found = traced.back(gradients)
-    np.testing.assert_allclose(found.weight, _grad(cell.weight_hh), atol=1e-4)
+    np.testing.assert_allclose(found.weight.T, _grad(cell.weight_hh), atol=1e-4)
     np.testing.assert_allclose(found.bias, _grad(cell.bias_hh), atol=1e-4)
     for mine, theirs in zip(found.start, begins, strict=True):
         np.testing.assert_allclose(mine, _grad(theirs), atol=1e-5)
@@ -114,11 +114,15 @@ def test_a_sequence_is_its_rows_one_by_one(kind):
     walk = KINDS[kind][0]
     x, into, weight, bias, start = drawn(kind)
     said, fresh = x @ into.T, fresh_rows()
-    whole = walk(said, weight, bias, start, fresh)
+    whole = walk(said, weight.T, bias, start, fresh)
     state = start
     for t in range(ROWS):
-        row = walk(said[t : t + 1], weight, bias, state, fresh[t : t + 1])
+        row = walk(said[t : t + 1], weight.T, bias, state, fresh[t : t + 1])
+        step = CELLS[kind].steps(SLOTS, WIDTH)
+        acting = step(said[t], weight.T.copy(), bias, state, fresh[t])
         state = [trace[1] for trace in row.trace]
+        for mine, acted in zip(state, acting, strict=True):
+            np.testing.assert_allclose(acted, mine, atol=1e-6)
         for mine, trace in zip(state, whole.trace, strict=True):
             np.testing.assert_allclose(mine, trace[t + 1], atol=1e-6)
 
@@ -129,7 +133,7 @@ def test_nothing_flows_back_past_the_beginning_of_an_episode(kind):
     x, into, weight, bias, start = drawn(kind)
     fresh = np.zeros((ROWS, SLOTS), bool)
     fresh[4, 1] = True
-    traced = walk(x @ into.T, weight, bias, start, fresh)
+    traced = walk(x @ into.T, weight.T, bias, start, fresh)
     gradients = [np.zeros_like(trace) for trace in traced.trace]
     gradients[0][-1] = 1
     found = traced.back(gradients)
@@ -144,11 +148,11 @@ def test_a_row_of_an_lstm_by_hand():
     # Gates say 0 (0.5 open) but for the cell's, which says 1; forget gate: 1.
     said = np.array([[[0, 1, 1, 0]]], F32)
     keep = 1 / (1 + math.exp(-1))
-    traced = lstm(said, np.zeros((4, 1), F32), np.zeros(4, F32), _ones(2), np.zeros((1, 1), bool))
+    traced = lstm(said, np.zeros((1, 4), F32), np.zeros(4, F32), _ones(2), np.zeros((1, 1), bool))
     cell = keep * 1 + 0.5 * math.tanh(1)
     assert traced.trace[1][1, 0, 0] == pytest.approx(cell)
     assert traced.trace[0][1, 0, 0] == pytest.approx(0.5 * math.tanh(cell))
-    forgetful = lstm(said, np.zeros((4, 1), F32), np.zeros(4, F32), _ones(2), np.ones((1, 1), bool))
+    forgetful = lstm(said, np.zeros((1, 4), F32), np.zeros(4, F32), _ones(2), np.ones((1, 1), bool))
     assert forgetful.trace[1][1, 0, 0] == pytest.approx(0.5 * math.tanh(1))
     assert forgetful.trace[1][0, 0, 0] == 1, "the memory before a row is told as it was"
 
@@ -156,7 +160,7 @@ def test_a_row_of_an_lstm_by_hand():
 def test_a_row_of_a_gru_by_hand():
     # Reset gate 0.5 on what the memory says to the new one (2 * 1 + 1), update gate at 1.
     said = np.array([[[0, 1, 0.5]]], F32)
-    weight, bias = np.array([[0], [0], [2]], F32), np.array([0, 0, 1], F32)
+    weight, bias = np.array([[0, 0, 2]], F32), np.array([0, 0, 1], F32)
     traced = gru(said, weight, bias, _ones(1), np.zeros((1, 1), bool))
     new, update = math.tanh(0.5 + 0.5 * 3), 1 / (1 + math.exp(-1))
     assert traced.trace[0][1, 0, 0] == pytest.approx((1 - update) * new + update * 1)

@@ -61,7 +61,7 @@ def test_it_says_and_learns_what_a_network_of_torch_does(cell):
         theirs[f"{tower}.hidden.0.bias"][:] = mine[f"{tower}.0.bias"]
         theirs[f"{tower}.memory.cell.weight_ih"][:] = mine[f"{tower}.1.weight"].T
         theirs[f"{tower}.memory.cell.bias_ih"][:] = mine[f"{tower}.1.bias"]
-        theirs[f"{tower}.memory.cell.weight_hh"][:] = mine[f"{tower}.memory.weight"]
+        theirs[f"{tower}.memory.cell.weight_hh"][:] = mine[f"{tower}.memory.weight"].T
         theirs[f"{tower}.memory.cell.bias_hh"][:] = mine[f"{tower}.memory.bias"]
         theirs[f"{tower}.out.weight"][:] = mine[f"{tower}.out.0.weight"].T
         out[:] = gates[: len(out)]
@@ -83,7 +83,7 @@ def test_it_says_and_learns_what_a_network_of_torch_does(cell):
         pairs = [
             (g[f"{tower}.0.weight"].T, h[f"{tower}.hidden.0.weight"]),
             (g[f"{tower}.1.weight"].T, h[f"{tower}.memory.cell.weight_ih"]),
-            (g[f"{tower}.memory.weight"], h[f"{tower}.memory.cell.weight_hh"]),
+            (g[f"{tower}.memory.weight"].T, h[f"{tower}.memory.cell.weight_hh"]),
             (g[f"{tower}.memory.bias"], h[f"{tower}.memory.cell.bias_hh"]),
             (g[f"{tower}.out.0.weight"].T, h[f"{tower}.out.weight"]),
         ]
@@ -96,7 +96,7 @@ def test_an_lstm_remembers_at_first_and_every_gate_is_orthogonal():
     np.testing.assert_array_equal(named["policy.1.bias"], [0] * 6 + [1] * 6 + [0] * 12)
     assert not made(SEEN["vector"], "gru").flat.named()["policy.1.bias"].any()
     for gate in (
-        *np.split(named["policy.memory.weight"], 4),
+        *np.split(named["policy.memory.weight"], 4, 1),
         *np.split(named["policy.1.weight"], 4, 1),
     ):
         np.testing.assert_allclose(gate @ gate.T, np.eye(6), atol=1e-5)

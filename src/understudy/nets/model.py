@@ -14,6 +14,7 @@ from understudy.data.episode import Tree
 from understudy.data.spec import Spec
 from understudy.nets.dense import Activation, Dense
 from understudy.nets.flat import F32, Flat
+from understudy.nets.pages import keep_pages
 from understudy.nets.vectors import Vectors
 from understudy.ops.arrays import Array
 from understudy.ops.cost import Out
@@ -119,6 +120,7 @@ def make_model(
     Raises:
         ConfigError: The settings do not fit what is seen.
     """
+    keep_pages()
     if beyond_numpy(spec, config):
         from understudy.nets.modules import make_torch_model
 

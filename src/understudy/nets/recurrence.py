@@ -17,6 +17,8 @@ from understudy.nets.flat import F32, Vector
 
 Flags = NDArray[np.bool_]
 Cell = Literal["lstm", "gru"]
+Step = Callable[[Vector, Vector, Vector, Sequence[Vector], Flags], tuple[Vector, ...]]
+"""One row `[B, ...]` of what `lstm` takes -> every memory after it, in arrays of its own."""
 _HALF = F32(0.5)
 
 
@@ -50,7 +52,7 @@ def lstm(
 
     Args:
         said: `[L, B, 4H]` what the rows say to the gates: input, forget, cell and output.
-        weight: `[4H, H]` what the memory shown says to them.
+        weight: `[H, 4H]` what the memory shown says to them.
         bias: `[4H]` added to both.
         start: `[B, H]` memory before the first row: what is shown, and what is kept.
         fresh: `[L, B]` bool, an episode begins here: what came before is forgotten.
@@ -60,55 +62,94 @@ def lstm(
     shown, kept = (np.empty((rows + 1, count, width), F32) for _ in range(2))
     shown[0], kept[0] = start
     gates, squashed = np.empty((rows, count, four), F32), np.empty((rows, count, width), F32)
-    # A logistic function is a hyperbolic tangent, so that one call serves four gates.
-    scale, offset = np.full(four, _HALF), np.full(four, _HALF)
-    scale[2 * width : 3 * width], offset[2 * width : 3 * width] = 1, 0
-    halved, scaled = (said + bias) * scale, (weight * scale[:, None]).T.copy()
-    scale, offset = (np.broadcast_to(x, (count, four)).copy() for x in (scale, offset))
-    spare = np.empty((count, width), F32)
-    keep = _keep(fresh)
+    row = _lstm_row(count, width)
+    weight, keep = np.ascontiguousarray(weight), _keep(fresh)
     for t in range(rows):
-        h, c, a, c_next = shown[t], kept[t], gates[t], kept[t + 1]
+        h, c = shown[t], kept[t]
         if keep[t] is not None:
             h, c = h * keep[t], c * keep[t]
-        np.dot(h, scaled, out=a)
-        a += halved[t]
-        np.tanh(a, out=a)
-        a *= scale
-        a += offset
-        i, f, g, o = _parts(a, 4)
-        np.multiply(f, c, out=c_next)
-        np.multiply(i, g, out=spare)
-        c_next += spare
-        np.tanh(c_next, out=squashed[t])
-        np.multiply(o, squashed[t], out=shown[t + 1])
+        row(said[t], weight, bias, h, c, gates[t], squashed[t], shown[t + 1], kept[t + 1])
 
     def back(gradients: Sequence[Vector | None]) -> Gradients:
         h_before, c_before = _forgotten(shown[:-1], fresh), _forgotten(kept[:-1], fresh)
         i, f, g, o = _parts(gates, 4)
         to_cell = o * (1 - squashed * squashed)
-        # What a gradient at the cell, and for the last gate at the output, is multiplied by.
-        slopes = gates * (1 - gates)
-        into_i, into_f, into_g, into_o = _parts(slopes, 4)
+        # At first what a gradient at the cell, and for the last gate one at the output, is
+        # multiplied by: one array, since fresh memory is a good part of the cost.
+        d_said = np.subtract(1, gates)
+        d_said *= gates
+        into_i, into_f, into_g, into_o = _parts(d_said, 4)
         into_i *= g
         into_f *= c_before
         np.multiply(i, 1 - g * g, out=into_g)
         into_o *= squashed
-        slopes = slopes.reshape(rows, count, 4, width)
-        d_said = np.empty((rows, count, 4, width), F32)
+        d_gates = d_said.reshape(rows, count, 4, width)
+        turned = np.ascontiguousarray(weight.T)
         d_shown, d_kept = gradients
-        d_h, d_c = _last(d_shown, spare), _last(d_kept, spare)
+        d_h, d_c = _last(d_shown, shown[0]), _last(d_kept, kept[0])
         for t in range(rows - 1, -1, -1):
-            np.multiply(d_h, slopes[t, :, 3], out=d_said[t, :, 3])
+            into_cell, into_o = d_gates[t, :, :3], d_gates[t, :, 3]
+            into_o *= d_h
             d_c += d_h * to_cell[t]
-            np.multiply(d_c[:, None], slopes[t, :, :3], out=d_said[t, :, :3])
-            d_h = np.dot(d_said[t].reshape(count, four), weight)
+            into_cell *= d_c[:, None]
+            d_h = np.dot(d_said[t], turned)
             d_c *= f[t]
             _let_go(d_h, keep[t], d_shown, t)
             _let_go(d_c, keep[t], d_kept, t)
-        return _gathered(d_said.reshape(said.shape), d_said, h_before, (d_h, d_c))
+        return _gathered(d_said, d_said, h_before, (d_h, d_c))
 
     return Traced((shown, kept), back)
+
+
+def lstm_steps(count: int, width: int) -> Step:
+    """Of an LSTM, for `count` rows at once."""
+    row, gates = _lstm_row(count, width), np.empty((count, 4 * width), F32)
+    squashed = np.empty((count, width), F32)
+
+    def step(
+        said: Vector, weight: Vector, bias: Vector, start: Sequence[Vector], fresh: Flags
+    ) -> tuple[Vector, ...]:
+        h, c = _begun(start, fresh)
+        h_next, c_next = np.empty_like(squashed), np.empty_like(squashed)
+        row(said, weight, bias, h, c, gates, squashed, h_next, c_next)
+        return h_next, c_next
+
+    return step
+
+
+def _lstm_row(count: int, width: int) -> Callable[..., None]:
+    """One row, written into the last four of its arguments."""
+    # A logistic function is a hyperbolic tangent, so that one call serves four gates.
+    scale, offset = (np.full((count, 4 * width), _HALF) for _ in range(2))
+    scale[:, 2 * width : 3 * width], offset[:, 2 * width : 3 * width] = 1, 0
+    spare = np.empty((count, width), F32)
+
+    def row(
+        said: Vector,
+        weight: Vector,
+        bias: Vector,
+        h: Vector,
+        c: Vector,
+        gates: Vector,
+        squashed: Vector,
+        h_next: Vector,
+        c_next: Vector,
+    ) -> None:
+        np.dot(h, weight, out=gates)
+        gates += said
+        np.add(gates, bias, out=gates)
+        gates *= scale
+        np.tanh(gates, out=gates)
+        gates *= scale
+        gates += offset
+        i, f, g, o = _parts(gates, 4)
+        np.multiply(f, c, out=c_next)
+        np.multiply(i, g, out=spare)
+        c_next += spare
+        np.tanh(c_next, out=squashed)
+        np.multiply(o, squashed, out=h_next)
+
+    return row
 
 
 def gru(
@@ -117,11 +158,11 @@ def gru(
     """A gated recurrent unit (Cho et al., 2014, section 2.3, arXiv:1406.1078).
 
     Its reset gate is applied behind the product, as in `torch.nn.GRU`:
-    `n = tanh(said + r (W h + b))`, `h' = (1 - z) n + z h`.
+    `n = tanh(said + r (h W + b))`, `h' = (1 - z) n + z h`.
 
     Args:
         said: `[L, B, 3H]` what the rows say to the gates: reset, update and new.
-        weight: `[3H, H]` what the memory says to them.
+        weight: `[H, 3H]` what the memory says to them.
         bias: `[3H]` added to that.
         start: `[B, H]` memory before the first row.
         fresh: `[L, B]` bool, an episode begins here: what came before is forgotten.
@@ -131,27 +172,11 @@ def gru(
     shown = np.empty((rows + 1, count, width), F32)
     shown[0] = start[0]
     gates, asked = np.empty((rows, count, three), F32), np.empty((rows, count, width), F32)
-    turned, told = weight.T.copy(), np.empty((count, three), F32)
-    keep = _keep(fresh)
+    row = _gru_row(count, width)
+    weight, keep = np.ascontiguousarray(weight), _keep(fresh)
     for t in range(rows):
-        h, a, h_next = shown[t], gates[t], shown[t + 1]
-        if keep[t] is not None:
-            h = h * keep[t]
-        np.dot(h, turned, out=told)
-        np.add(told, bias, out=told)
-        asked[t] = told[:, 2 * width :]
-        r_and_z, n = a[:, : 2 * width], a[:, 2 * width :]
-        np.add(told[:, : 2 * width], said[t, :, : 2 * width], out=r_and_z)
-        r_and_z *= _HALF
-        np.tanh(r_and_z, out=r_and_z)
-        r_and_z *= _HALF
-        r_and_z += _HALF
-        np.multiply(a[:, :width], asked[t], out=n)
-        n += said[t, :, 2 * width :]
-        np.tanh(n, out=n)
-        np.subtract(h, n, out=h_next)
-        h_next *= a[:, width : 2 * width]
-        h_next += n
+        h = shown[t] if keep[t] is None else shown[t] * keep[t]
+        row(said[t], weight, bias, h, gates[t], asked[t], shown[t + 1])
 
     def back(gradients: Sequence[Vector | None]) -> Gradients:
         before = _forgotten(shown[:-1], fresh)
@@ -159,6 +184,7 @@ def gru(
         into_n, into_z, into_r = (1 - z) * (1 - n * n), (before - n) * z * (1 - z), r * (1 - r)
         into_r *= asked
         d_said, d_told = (np.empty((rows, count, three), F32) for _ in range(2))
+        turned = np.ascontiguousarray(weight.T)
         (d_shown,) = gradients
         d_h = _last(d_shown, shown[0])
         for t in range(rows - 1, -1, -1):
@@ -168,11 +194,64 @@ def gru(
             np.multiply(d_n, into_r[t], out=d_r)
             d_told[t, :, : 2 * width] = d_said[t, :, : 2 * width]
             np.multiply(d_n, r[t], out=d_told[t, :, 2 * width :])
-            d_h = d_h * z[t] + np.dot(d_told[t], weight)
+            d_h = d_h * z[t] + np.dot(d_told[t], turned)
             _let_go(d_h, keep[t], d_shown, t)
         return _gathered(d_said, d_told, before, (d_h,))
 
     return Traced((shown,), back)
+
+
+def gru_steps(count: int, width: int) -> Step:
+    """Of a GRU, for `count` rows at once."""
+    row, asked = _gru_row(count, width), np.empty((count, width), F32)
+    gates = np.empty((count, 3 * width), F32)
+
+    def step(
+        said: Vector, weight: Vector, bias: Vector, start: Sequence[Vector], fresh: Flags
+    ) -> tuple[Vector, ...]:
+        (h,) = _begun(start, fresh)
+        h_next = np.empty_like(asked)
+        row(said, weight, bias, h, gates, asked, h_next)
+        return (h_next,)
+
+    return step
+
+
+def _gru_row(count: int, width: int) -> Callable[..., None]:
+    """One row, written into the last three of its arguments."""
+    told, both = np.empty((count, 3 * width), F32), slice(0, 2 * width)
+
+    def row(
+        said: Vector,
+        weight: Vector,
+        bias: Vector,
+        h: Vector,
+        gates: Vector,
+        asked: Vector,
+        h_next: Vector,
+    ) -> None:
+        np.dot(h, weight, out=told)
+        np.add(told, bias, out=told)
+        asked[...] = told[:, 2 * width :]
+        r_and_z, (r, z, n) = gates[:, both], _parts(gates, 3)
+        np.add(told[:, both], said[:, both], out=r_and_z)
+        r_and_z *= _HALF
+        np.tanh(r_and_z, out=r_and_z)
+        r_and_z *= _HALF
+        r_and_z += _HALF
+        np.multiply(r, asked, out=n)
+        n += said[:, 2 * width :]
+        np.tanh(n, out=n)
+        np.subtract(h, n, out=h_next)
+        h_next *= z
+        h_next += n
+
+    return row
+
+
+def _begun(start: Sequence[Vector], fresh: Flags) -> Sequence[Vector]:
+    """The memories, forgotten by those who begin an episode."""
+    return [_forgotten(x, fresh) for x in start] if fresh.any() else start
 
 
 def _keep(fresh: Flags) -> list[Vector | None]:
@@ -209,7 +288,7 @@ def _gathered(
     d_said: Vector, d_told: Vector, before: Vector, start: tuple[Vector, ...]
 ) -> Gradients:
     told = d_told.reshape(-1, d_said.shape[-1])
-    weight = np.dot(told.T, before.reshape(len(told), -1))
+    weight = np.dot(before.reshape(len(told), -1).T, told)
     return Gradients(d_said, weight, told.sum(0), start)
 
 
@@ -218,6 +297,7 @@ class CellKind(NamedTuple):
 
     Attributes:
         walk: Through a sequence; see `lstm`.
+        steps: Through one row at a time, for acting; see `Step`.
         names: Of what it remembers; `h` is what is shown.
         gates: How many.
         open: The gate whose offset is 1 at first, so that it remembers (Jozefowicz et al., 2015,
@@ -225,13 +305,14 @@ class CellKind(NamedTuple):
     """
 
     walk: Callable[[Vector, Vector, Vector, Sequence[Vector], Flags], Traced]
+    steps: Callable[[int, int], Step]
     names: tuple[str, ...]
     gates: int
     open: int | None
 
 
 CELLS: dict[Cell, CellKind] = {
-    "lstm": CellKind(lstm, ("h", "c"), 4, 1),
-    "gru": CellKind(gru, ("h",), 3, None),
+    "lstm": CellKind(lstm, lstm_steps, ("h", "c"), 4, 1),
+    "gru": CellKind(gru, gru_steps, ("h",), 3, None),
 }
 """Cells by the name that `NetConfig.cell` gives them."""

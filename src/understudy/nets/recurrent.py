@@ -57,7 +57,7 @@ class _Walk(torch.autograd.Function):
         ctx: Any, walk: Any, fresh: torch.Tensor, *inputs: torch.Tensor
     ) -> tuple[torch.Tensor, ...]:
         said, weight, bias, *start = (x.detach().numpy() for x in inputs)
-        traced: Traced = walk(said, weight, bias, start, fresh.numpy())
+        traced: Traced = walk(said, weight.T, bias, start, fresh.numpy())
         ctx.back = traced.back
         ctx.set_materialize_grads(False)
         return tuple(map(torch.from_numpy, traced.trace))
@@ -72,5 +72,5 @@ class _Walk(torch.autograd.Function):
                 "the penalty at a network without memory"
             )
         found: Gradients = ctx.back([None if g is None else g.numpy() for g in gradients])
-        arrays = (found.said, found.weight, found.bias, *found.start)
+        arrays = (found.said, found.weight.T, found.bias, *found.start)
         return None, None, *map(torch.from_numpy, arrays)

@@ -13,7 +13,7 @@ from understudy.data.spec import Spec
 from understudy.nets.dense import Activation, Dense, orthogonal
 from understudy.nets.flat import F32, Flat, Vector
 from understudy.nets.model import Act, NetConfig, beyond_numpy
-from understudy.nets.recurrence import CELLS, Cell, Flags, Gradients, Traced
+from understudy.nets.recurrence import CELLS, Cell, Flags, Gradients
 from understudy.nets.vectors import Vectors
 from understudy.ops.arrays import Array
 from understudy.ops.cost import Out
@@ -57,17 +57,18 @@ class Remembering:
             gain: Of the last layer's weights.
         """
         kind = CELLS[cell]
-        self.names, self._walk, self._width = kind.names, kind.walk, width
+        self.names, self._walk = kind.names, kind.walk
         gates = kind.gates * width
+        self._steps, self._width = kind.steps, width
         self._below = Dense((*sizes[:-1], gates), flat, rng, name=name, activation=activation)
-        self._weight = flat.take(f"{name}.memory.weight", gates, width)
+        self._weight = flat.take(f"{name}.memory.weight", width, gates)
         self._bias = flat.take(f"{name}.memory.bias", gates)
         self._above = Dense((width, sizes[-1]), flat, rng, name=f"{name}.out", free=free, gain=gain)
         into, offset = self._below.weights[-1][0], self._below.biases[-1][0]
         for start in range(0, gates, width):
             gate = slice(start, start + width)
             into[:, gate] = orthogonal(rng, len(into), width, 1.0)
-            self._weight[0][gate] = orthogonal(rng, width, width, 1.0)
+            self._weight[0][:, gate] = orthogonal(rng, width, width, 1.0)
         if kind.open is not None:
             offset[kind.open * width : (kind.open + 1) * width] = 1
 
@@ -81,7 +82,8 @@ class Remembering:
     def __call__(self, x: Vector, start: Tree, fresh: Flags) -> tuple[Out, dict[str, Vector]]:
         """`[L, B, D]` -> `[L, B, P + free]`, and every memory by name `[L + 1, B, width]`."""
         said = self._below(x)
-        traced = self._through(said.array, start, fresh)
+        begun = [start[name] for name in self.names]
+        traced = self._walk(said.array, self._weight[0], self._bias[0], begun, fresh)
         out = self._above(traced.trace[0][1:])
 
         def before(gradient: Vector) -> Gradients:
@@ -99,21 +101,22 @@ class Remembering:
         trace = dict(zip(self.names, traced.trace, strict=True))
         return Out(out.array, pull, lambda g: said.back(before(g).said)), trace
 
-    def _through(self, said: Vector, start: Tree, fresh: Flags) -> Traced:
-        begun = [start[name] for name in self.names]
-        return self._walk(said, self._weight[0], self._bias[0], begun, fresh)
-
     def runner(self, rows: int) -> Callable[[Vector, Tree, Flags], tuple[Vector, Tree]]:
         """A function of `[rows, D]`, memories and `fresh` `[rows]`, for acting.
 
         Its answer `[rows, P + free]` lies where the next one will; what is remembered does not.
         """
         below, above = self._below.runner(rows), self._above.runner(rows)
+        step, weight, bias, names = (
+            self._steps(rows, self._width),
+            self._weight[0],
+            self._bias[0],
+            self.names,
+        )
 
         def run(x: Vector, start: Tree, fresh: Flags) -> tuple[Vector, Tree]:
-            traced = self._through(below(x)[None], start, fresh[None])
-            state = {n: trace[1] for n, trace in zip(self.names, traced.trace, strict=True)}
-            return above(state["h"]), state
+            after = step(below(x), weight, bias, [start[name] for name in names], fresh)
+            return above(after[0]), dict(zip(names, after, strict=True))
 
         return run
 
