@@ -86,6 +86,14 @@ def test_workers_are_planned_where_a_step_is_dear(monkeypatch, microseconds, slo
     assert plan.why
 
 
+# 8 c = 8 ms here and 4.2 ms there: over n rounds 8 n ms against 4.2 n ms and a second, 1.25 times
+# as much from 8 n = 5.25 n + 1250 on, which is n = 454.5.
+@pytest.mark.parametrize(("steps", "workers"), [(454 * 8, 0), (455 * 8, 2), (1, 0), (None, 2)])
+def test_few_steps_are_not_worth_starting_workers(monkeypatch, steps, workers):
+    cost(monkeypatch, 1e-3)
+    assert planned(Count, 8, steps=steps).workers == workers
+
+
 def test_a_dear_step_is_measured_as_one():
     plan = planned(Slow, 4)
     assert plan.step_seconds is not None

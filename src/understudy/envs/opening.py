@@ -26,6 +26,8 @@ Workers = int | Literal["auto", "native"]
 
 ROUND_TRIP_SECONDS = 2e-4
 """What it costs to ask all workers and to hear them, beside what they do."""
+START_SECONDS = 1.0
+"""What it costs to start workers, which import what they need."""
 WORTH = 1.25
 """How many times as fast workers must promise to be before they are tried."""
 _MEASURED_STEPS, _MEASURED_SECONDS = 100, 0.1
@@ -52,6 +54,7 @@ def open_env(
     slots: int = 1,
     *,
     workers: Workers = "auto",
+    steps: int | None = None,
     render_mode: str | None = None,
     make_kwargs: Mapping[str, Any] | None = None,
     max_entities: int = 32,
@@ -69,6 +72,7 @@ def open_env(
         workers: 0: this process keeps the slots. N: so many worker processes. `auto`: workers where
             they are faster, see `planned`; that costs nothing where there is one slot. `native`:
             the environment's own vectorized form, which draws the starts of its episodes itself.
+        steps: How many steps will be made in all slots together, for `auto`; None: very many.
         render_mode: Of slot 0, for `render`; None: no pictures.
         make_kwargs: For `gymnasium.make` or the function.
         max_entities: The most entities of an observation of variable length.
@@ -84,7 +88,7 @@ def open_env(
         return VectorGym(vec, max_entities=max_entities)
     options: dict[str, Any] = {"make_kwargs": make_kwargs, "max_entities": max_entities}
     if workers == "auto":
-        plan = planned(env, slots, **options)
+        plan = planned(env, slots, steps=steps, **options)
         if plan.workers and plan.step_seconds is not None:
             pool = _pool(env, slots, plan.workers, render_mode=render_mode, **options)
             if _tried(pool) < slots * plan.step_seconds:
@@ -102,6 +106,7 @@ def planned(
     env: Any,
     slots: int,
     *,
+    steps: int | None = None,
     make_kwargs: Mapping[str, Any] | None = None,
     max_entities: int = 32,
 ) -> Plan:
@@ -109,11 +114,13 @@ def planned(
 
     An environment is made beside the others, stepped by chance for 0.1 s or 100 times, whichever is
     less, and closed. With one worker a core, a round of all slots should take the steps of the
-    largest share and a round trip; that has to promise 1.25 times the speed of this process.
+    largest share and a round trip, and workers take a second to start. All in all they have to
+    promise 1.25 times the speed of this process.
 
     Args:
         env: An id or a function that makes an environment, or one that exists already.
         slots: How many run side by side.
+        steps: How many steps will be made in all slots together; None: very many.
         make_kwargs: For `gymnasium.make` or the function.
         max_entities: The most entities of an observation of variable length.
 
@@ -123,31 +130,43 @@ def planned(
     import gymnasium
 
     workers = min(_cores(), slots)
-    # What follows is not even imported here: a single slot shall start at once.
     if slots == 1 or isinstance(env, gymnasium.Env):
         return Plan(0, None, "there is one slot")
     if workers == 1:
         return Plan(0, None, "there is one core")
+    with closing(GymEnv(env, 1, make_kwargs=make_kwargs, max_entities=max_entities)) as first:
+        step_seconds = _step_seconds(first, _MEASURED_STEPS, _MEASURED_SECONDS)
+        name = first.env_id
+    here = slots * step_seconds
+    there = math.ceil(slots / workers) * step_seconds + ROUND_TRIP_SECONDS
+    started = 0.0 if steps is None else START_SECONDS * slots / max(steps, slots)
+    if here < WORTH * (there + started):
+        workers = 0
+    elif obstacle := _obstacle(registered(env, name), make_kwargs):
+        return Plan(0, step_seconds, obstacle)
+    also = f" and {START_SECONDS:g} s to start them" if started else ""
+    why = (
+        f"a step takes {1e3 * step_seconds:.3f} ms, so one of all {slots} slots "
+        f"{1e3 * here:.2f} ms here, and about {1e3 * there:.2f} ms with workers{also}"
+    )
+    return Plan(workers, step_seconds, why)
+
+
+def _obstacle(source: Any, make_kwargs: Mapping[str, Any] | None) -> str | None:
+    """Why no worker can keep what this makes, or not without the user's help."""
+    # Imported here because it takes as long as hundreds of steps of a small environment.
     from multiprocessing import current_process
 
     from understudy.envs.spawn import needs_main
 
     if current_process().daemon:
-        return Plan(0, None, "a worker process may not have workers")
-    with closing(GymEnv(env, 1, make_kwargs=make_kwargs, max_entities=max_entities)) as first:
-        try:
-            if needs_main((registered(env, first.env_id), make_kwargs)):
-                return Plan(0, None, "what makes it is defined in the program itself")
-        except EnvError as error:
-            return Plan(0, None, str(error))
-        step_seconds = _step_seconds(first, _MEASURED_STEPS, _MEASURED_SECONDS)
-    here = slots * step_seconds
-    there = math.ceil(slots / workers) * step_seconds + ROUND_TRIP_SECONDS
-    why = (
-        f"a step takes {1e3 * step_seconds:.3f} ms, so one of all {slots} slots "
-        f"{1e3 * here:.2f} ms here, and about {1e3 * there:.2f} ms with {workers} workers"
-    )
-    return Plan(workers if here >= WORTH * there else 0, step_seconds, why)
+        return "a worker process may not have workers"
+    try:
+        if needs_main((source, make_kwargs)):
+            return "what makes it is defined in the program itself, not in a module"
+    except EnvError as error:
+        return str(error)
+    return None
 
 
 def _pool(env: Any, slots: int, workers: int, **options: Any) -> PoolEnv:
