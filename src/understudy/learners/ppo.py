@@ -15,7 +15,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from understudy.data.batch import Batch, minibatches
-from understudy.learners.learner import Lazy, Metrics
+from understudy.learners.learner import Metrics
 from understudy.nets.flat import Adam
 from understudy.nets.model import Model
 from understudy.ops.cost import Cost
@@ -85,6 +85,7 @@ class PPO:
         self.length = config.length if model.memory else 1
         self.optimizer = Adam(model.flat, eps=1e-5, max_norm=config.max_grad_norm)
         self.discount = np.array([s.discount for s in signals.values()], np.float32)
+        self.ends = np.array([s.ends for s in signals.values()])
         self.strength = np.array([s.strength for s in signals.values()], np.float32)
 
     def update(self, batch: Batch, progress: float) -> Metrics:
@@ -102,12 +103,10 @@ class PPO:
                 break
         # Only now: these rows were lived under the old unit, the next will be under the new one.
         self.model.observe({name: x[batch.acted > 0] for name, x in batch.obs.items()})
-        learned = {
-            f"{name}/{key}": value
-            for name, signal in self.signals.items()
-            for key, value in signal.update(batch).items()
-        }
-        return {**{name: float(value) for name, value in metrics.items()}, **learned}
+        said = {name: float(value) for name, value in metrics.items()}
+        for name, signal in self.signals.items():
+            said |= {f"{name}/{key}": float(x) for key, x in signal.update(batch).items()}
+        return said
 
     def prepare(self, batch: Batch) -> Batch:
         """What stays fixed during the epochs: one look at all rows, and what follows from it."""
@@ -115,9 +114,8 @@ class PPO:
         log_prob = self.model.dist.score(head[:-1], batch.code)[0]
         reward = np.stack([signal.reward(batch) for signal in self.signals.values()], -1)
         acted = batch.acted[:-1]
-        ends = np.array([signal.ends for signal in self.signals.values()])
-        lam, over = self.config.lam, batch.terminated
-        advantage = gae(reward, value, over, acted > 0, self.discount, lam, ends)
+        over, lam = batch.terminated, self.config.lam
+        advantage = gae(reward, value, over, acted > 0, self.discount, lam, self.ends)
         batch.extra["memory"] = memory
         return Batch(
             obs={name: x[:-1] for name, x in batch.obs.items()},
@@ -152,12 +150,8 @@ class PPO:
         loss = policy_loss + c.value_weight * value_loss
         for term in self.terms.values():
             loss += term.weight(progress) * term.loss(self.model, rows)
-        return loss, {
-            "loss": Lazy(lambda: loss.value),
-            "loss/policy": Lazy(lambda: policy_loss.value),
-            "loss/value": Lazy(lambda: value_loss.value),
-            **{name: Lazy(figure) for name, figure in figures.items()},
-        }
+        losses = {"loss": loss, "loss/policy": policy_loss, "loss/value": value_loss}
+        return loss, losses | figures
 
     def state_dict(self) -> dict[str, Any]:
         """See `Learner`."""

@@ -147,6 +147,9 @@ class Cost:
         """The loss."""
         return self._value()
 
+    def __float__(self) -> float:
+        return self._value()
+
     def __add__(self, other: Cost) -> Cost:
         return Cost(lambda: self._value() + other._value(), self.seeds + other.seeds)
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from understudy.ops.arrays import Array, module_of
 from understudy.ops.cost import Cost, Out
 from understudy.ops.product import Product
 
-Figures = dict[str, Callable[[], float]]
-"""Numbers for the log, worked out if somebody reads them."""
+Figures = dict[str, Cost]
+"""Numbers for the log, worked out if somebody reads them: costs that pull at nothing."""
 
 
 def surrogate(
@@ -56,9 +54,9 @@ def surrogate(
         return -float((share * (lesser + entropy_weight * entropy)).sum())
 
     figures: Figures = {
-        "entropy": lambda: float((share * entropy).sum()),
-        "kl": lambda: float((share * (ratio - 1 - log_ratio)).sum()),
-        "clipped": lambda: float((share * (abs(ratio - 1) > clip)).sum()),
+        "entropy": Cost(lambda: float((share * entropy).sum())),
+        "kl": Cost(lambda: float((share * (ratio - 1 - log_ratio)).sum())),
+        "clipped": Cost(lambda: float((share * (abs(ratio - 1) > clip)).sum())),
     }
     return Cost(value, [(head, gradient)]), figures
 

@@ -35,7 +35,6 @@ class Store:
         terminated, truncated: `[T+1, N]` bool, whether that ended the episode, and how.
         acted: `[T+1, N]` bool, whether anything was done on the row.
         fresh: `[T+1, N]` bool, whether an episode begins with the row.
-        at: `[N]` int64, the newest row of every slot.
     """
 
     def __init__(self, spec: Spec, rows: int, slots: int) -> None:
@@ -54,9 +53,16 @@ class Store:
             np.zeros((rows + 1, slots), bool) for _ in range(4)
         )
         self._over = np.zeros(slots, bool)
-        self.at = np.full(slots, -1)
+        self._at = np.full(slots, -1)
         self._row: int | None = -1
         """The newest row of all slots, as long as they keep in step; None once they do not."""
+
+    @property
+    def at(self) -> NDArray[np.int64]:
+        """`[N]` the newest row of every slot."""
+        if self._row is not None:
+            self._at[:] = self._row
+        return self._at
 
     @property
     def full(self) -> bool:
@@ -83,10 +89,9 @@ class Store:
         self.terminated[before] = moment.terminated
         self.truncated[before] = moment.truncated
         if self._row is None:
-            self.at[moment.slots] += 1
+            self._at[moment.slots] += 1
             self._over[moment.slots] = moment.ended
         else:
-            self.at += 1
             self._row += 1
             np.logical_or(moment.terminated, moment.truncated, self._over)
         now = self._newest(moment.slots)
@@ -112,9 +117,10 @@ class Store:
 
         Writing there is several times as fast as through two arrays of numbers.
         """
-        if len(slots) < self.slots:
-            self._row = None
-        return (self.at[slots], slots) if self._row is None else self._row
+        if self._row is not None and len(slots) == self.slots:
+            return self._row
+        at, self._row = self.at, None
+        return at[slots], slots
 
     def roll(self) -> None:
         """Begin anew: the newest row of every slot becomes its first."""
@@ -123,7 +129,6 @@ class Store:
         for x in (*self.obs.values(), *self.action, self.fresh, self.acted):
             x[0] = x[self.at, n]
         self.acted[1:] = False
-        self.at[:] = 0
         self._row = 0
 
     def batch(self, model: Model, state: Tree) -> Batch:
