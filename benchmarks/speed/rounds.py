@@ -12,6 +12,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,7 +27,8 @@ def ask(python: str, script: str, *words: Any) -> dict[str, Any]:
     """The JSON object on the last line that a script of this folder prints."""
     path = os.pathsep.join(filter(None, [str(SOURCE), os.environ.get("PYTHONPATH", "")]))
     done = subprocess.run(
-        [python, "-W", "ignore", str(HERE / script), *map(str, words)],
+        [os.path.abspath(python), "-W", "ignore", str(HERE / script), *map(str, words)],
+        cwd=tempfile.gettempdir(),  # MuJoCo leaves its log where it runs
         env={**os.environ, **ONE_THREAD, "PYTHONPATH": path},
         capture_output=True,
         text=True,

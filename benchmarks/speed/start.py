@@ -1,9 +1,10 @@
 """Imports and whole processes: seconds, memory, and whether torch was loaded.
 
-    python benchmarks/speed/start.py [--python PEER/bin/python]
+    python benchmarks/speed/start.py [--python PEER/bin/python] [--sb3 SB3/bin/python]
 
 Each is a fresh process on one thread, run several times in turn after one that warms the file
-cache; medians. PEER, if given, is an environment with `pip install imitation==1.0.1`.
+cache; medians. PEER, if given, is an environment with `pip install imitation==1.0.1`, SB3 one with
+`pip install stable-baselines3`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,14 @@ COMMAND = f"{WHETHER_TORCH} from understudy.cli import main; sys.exit(main(sys.a
 CLONE = (
     f"{WHETHER_TORCH} from understudy import BC, load_demos;"
     "BC('CartPole-v1', load_demos(sys.argv[1]), steps=1000).learn().save(sys.argv[2])"
+)
+PPO = (
+    f"{WHETHER_TORCH} from understudy import PPO;"
+    "PPO('CartPole-v1', slots=1, rows=2048, steps=2048).learn()"
+)
+SB3 = (
+    f"{WHETHER_TORCH} from stable_baselines3 import PPO;"
+    "PPO('MlpPolicy', 'CartPole-v1', device='cpu').learn(2048)"
 )
 IMITATION = f"""{WHETHER_TORCH}
 import numpy as np, gymnasium
@@ -67,6 +76,7 @@ def process(python: str, *words: str) -> dict[str, float]:
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument("--python", metavar="PATH", help="the peer's interpreter")
+    p.add_argument("--sb3", metavar="PATH", help="another peer's interpreter")
     p.add_argument("--rounds", type=int, default=7)
     a = p.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -83,10 +93,17 @@ def main() -> None:
             ),
             "understudy --help": partial(ours, COMMAND, "--help"),
             "BC(...).learn(1000).save(...)": partial(ours, CLONE, demos, results),
+            "PPO(...).learn(2048)": partial(ours, PPO),
             "understudy learn, 1,000 updates": partial(ours, COMMAND, "learn", *learn),
         }
         if a.python:
             programs["imitation, 1,000 batches"] = partial(process, a.python, "-c", IMITATION)
+        if a.sb3:
+            sb3 = partial(process, a.sb3, "-c")
+            programs["import stable_baselines3"] = partial(
+                sb3, f"{WHETHER_TORCH} import stable_baselines3"
+            )
+            programs["stable-baselines3 PPO(...).learn(2048)"] = partial(sb3, SB3)
         answers = in_turn(programs, a.rounds + 1)
     found: dict = {"rounds": a.rounds, "processes": {}}
     for name, runs in answers.items():
