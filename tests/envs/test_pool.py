@@ -219,6 +219,30 @@ def test_nothing_is_left_when_the_program_is_killed():
     assert shared_files() <= before
 
 
+FORKED = """
+import os
+import numpy as np
+from understudy.data.action import Action
+from understudy.envs.pool import PoolEnv
+
+env = PoolEnv("CartPole-v1", 2, 2)
+env.reset(0)
+child = os.fork()
+if child == 0:
+    env.close()
+    del env
+    os._exit(0)
+print(os.waitpid(child, 0)[1])
+action = Action(np.zeros((2, 0), np.float32), np.zeros((2, 1), np.int64))
+print(env.step({"agent": action})["agent"].reward.tolist())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_of_the_program_does_not_end_its_workers(tmp_path):
+    assert say("-c", FORKED, cwd=tmp_path).splitlines() == ["0", "[1.0, 1.0]"]
+
+
 BY_ID = """
 from understudy.envs.pool import PoolEnv
 print("begun")
@@ -311,6 +335,14 @@ def test_a_picture_is_of_the_first_slot():
     assert picture.shape == (4, 6, 3)
     assert (picture == 2).all()
     assert PoolEnv(Count, 2, 2).render() is None
+
+
+def test_a_picture_that_fails_is_an_error_and_ends_no_worker():
+    env = PoolEnv(Count, 2, 2, render_mode="rgb_array")
+    with pytest.raises(EnvError, match=r"Count.*AttributeError: .*'t'"):
+        env.render()
+    env.reset(0)
+    assert env.render() is not None
 
 
 def test_a_reset_without_a_seed_draws_one_for_all_workers():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -93,7 +94,7 @@ class PoolEnv:
         self._pipes: list[Any] = []
         self._answered: list[Callable[[], bool]] = []
         self._awaited = [False] * workers
-        self._end = weakref.finalize(self, _end, self._processes, self._pipes)
+        self._end = weakref.finalize(self, _end, os.getpid(), self._processes, self._pipes)
         for share in self.shares:
             mode = render_mode if share.start == 0 else None
             told = Told(source, self.make_kwargs, self._spec, slots, share, mode, max_entities)
@@ -293,8 +294,10 @@ def _cause(code: int | None) -> str:
     return f"was ended by {name}{memory}"
 
 
-def _end(processes: Iterable[Any], pipes: Iterable[Any]) -> None:
-    """Let the workers go, or end them."""
+def _end(owner: int, processes: Iterable[Any], pipes: Iterable[Any]) -> None:
+    """Let the workers go, or end them; only who started them may."""
+    if os.getpid() != owner:
+        return
     for pipe in pipes:
         pipe.close()
     for process in processes:

@@ -80,6 +80,9 @@ def serve(told: Told, memory: Any, pipe: Any) -> None:
                 answer = True, getattr(keeper, name)(value)
             except EnvError as error:
                 answer = False, str(error)
+            except Exception as error:
+                text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                answer = False, f"{env.env_id}, {name}: {text}"
             # Broken, where the one in charge has closed the pipe without waiting for the answer.
             pipe.send(answer)
 
