@@ -15,10 +15,21 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
-from understudy.commands import compare, config, demos, doctor, evaluate, learn, play, record, tour
+from understudy.commands import (
+    compare,
+    config,
+    demos,
+    doctor,
+    evaluate,
+    learn,
+    pipeline,
+    play,
+    record,
+    tour,
+)
 from understudy.errors import UnderstudyError
 
-VERBS = (learn, record, demos, evaluate, play, compare, config, doctor, tour)
+VERBS = (learn, record, demos, evaluate, play, compare, config, doctor, pipeline, tour)
 
 
 _WRONG_CHOICE = re.compile(r"argument (\w+): invalid choice: '(.*)' \(choose from (.*)\)")

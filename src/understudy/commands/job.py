@@ -99,7 +99,7 @@ def do(
     elsewhere = "" if args.results == RESULTS else f" --results {args.results}"
     onward = f"go on: understudy learn --resume --run-id {folder.run_id}{elsewhere}"
     try:
-        outcome = _learn(job, args, folder)
+        outcome = learn_aloud(job, args, folder)
         evaluations: dict[str, Evaluation] = {}
         if outcome.interrupted:
             say(args, f"stopped at step {outcome.steps}; {onward}")
@@ -114,7 +114,8 @@ def do(
     return 130 if outcome.interrupted else 0
 
 
-def _learn(job: Job, args: argparse.Namespace, folder: RunFolder) -> Outcome:
+def learn_aloud(job: Job, args: argparse.Namespace, folder: RunFolder) -> Outcome:
+    """Learn in a folder to the end, or until somebody stops it, and say how far it is."""
     from understudy.report.progress_line import ProgressLine
     from understudy.run.session import learn_in
     from understudy.run.watch import Told
