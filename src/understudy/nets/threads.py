@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import Any
 
 SMALL = 1_000_000
@@ -30,6 +32,15 @@ def fitting_threads(num_parameters: int) -> AbstractContextManager[Any]:
     """
     if num_parameters >= SMALL:
         return nullcontext()
-    from threadpoolctl import threadpool_limits
+    return _libraries("torch" in sys.modules).limit(limits=1)
 
-    return threadpool_limits(1)
+
+@cache
+def _libraries(with_torch: bool) -> Any:
+    """The linear algebra that is loaded: looked for once, and once more when torch brings its own.
+
+    Finding it takes as long as two updates of a small network.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
