@@ -38,7 +38,10 @@ def made(case: dict[str, Any], seed: int, steps: int) -> Reinforcement:
     """A run of a case, ready to learn."""
     memory = case.get("memory", 0)
     net = NetConfig(
-        hidden=() if memory else (64, 64), activation="tanh", normalize=False, memory=memory
+        hidden=() if memory else case.get("hidden", (64, 64)),
+        activation="tanh",
+        normalize=False,
+        memory=memory,
     )
     config = OnPolicyConfig(
         seed=seed,

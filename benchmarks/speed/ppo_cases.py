@@ -73,10 +73,17 @@ CASES["zoo"] = {
     "lam": 0.8,
     "steps": 100_000,
 }
-# Ours, found by trying: see README.md.
+# The quickest of some fifty that were drawn by chance, by CPU-seconds of seven other seeds.
 CASES["quick"] = {
     **CASES["zoo"],
-    "steps": 100_000,
+    "hidden": (32, 32),
+    "rows": 64,
+    "learning_rate": 5e-3,
+    "clip_schedule": "constant",
+    "epochs": 4,
+    "minibatch": 128,
+    "lam": 0.95,
+    "steps": 60_000,
 }
 # The same rollouts of 8,192 rows, whatever the number of environments.
 CASES["growth"] = {

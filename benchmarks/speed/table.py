@@ -60,6 +60,55 @@ def start(found: dict) -> list[str]:
     return lines
 
 
+def against(title: str, found: dict) -> list[str]:
+    """Steps a second of every side, and how many times as fast ours were."""
+    lines = [
+        f"## {title}, steps per CPU-second ({found['rounds']} seeds)",
+        "",
+        "| | peer | its steps | ours | times as fast | by the clock | returns, peer / ours |",
+        "|---" * 7 + "|",
+    ]
+    for name, case in found["cases"].items():
+        ours = case["ours"]
+        for peer, ratio in case["ratio"].items():
+            side = case[peer]
+            there = f"{side['return']:.0f}" if "return" in side else "-"
+            rates = f"{side['per_cpu_second']:,.0f} | {ours['per_cpu_second']:,.0f}"
+            lines.append(
+                f"| {name} | {peer} | {rates} | **{ratio['per_cpu_second']}x** "
+                f"| {ratio['per_second']}x | {there} / {ours['return']:.0f} |"
+            )
+    return lines
+
+
+def solve(found: dict) -> list[str]:
+    lines = [
+        f"## Until CartPole is solved ({found['seeds']} seeds)",
+        "",
+        "| | solved | steps | CPU-seconds | fewer |",
+        "|---" * 5 + "|",
+    ]
+    for name, side in found["sides"].items():
+        ratio = f"**{found['ratio'][name]}x**" if name in found["ratio"] else ""
+        lines.append(
+            f"| {name} | {found['reached'][name]} | {side['steps']:,.0f} "
+            f"| {side['cpu_seconds']:.2f} | {ratio} |"
+        )
+    return lines
+
+
+def growth(found: dict) -> list[str]:
+    lines = [
+        f"## More environments ({found['rounds']} rounds)",
+        "",
+        "| side by side | steps per CPU-second | peak MiB |",
+        "|---" * 3 + "|",
+    ]
+    for slots, row in found["slots"].items():
+        lines.append(f"| {slots} | {row['per_cpu_second']:,.0f} | {row['peak_mib']:.0f} |")
+    return lines
+
+
 def threads(free: dict, busy: dict) -> list[str]:
     lines = [
         "## A second thread, times as fast (median pair)",
@@ -83,6 +132,10 @@ def main() -> None:
     parts = [
         cloning(read("cloning")),
         predict(read("predict")),
+        against("PPO", read("ppo")),
+        solve(read("ppo_solve")),
+        against("PPO with memory", read("recurrent")),
+        growth(read("growth")),
         start(read("start")),
         threads(read("threads"), read("threads_busy")),
     ]
