@@ -61,22 +61,22 @@ def cost(monkeypatch, seconds, cores=2):
     monkeypatch.setattr(opening, "_cores", lambda: cores)
 
 
-# With two workers a round of 8 slots takes 4 c + 0.2 ms, here 8 c: 1.25 times as much from
-# 8 c = 5 c + 0.25 ms on, which is c = 83.3 us.
+# With two workers a round of 8 slots takes 4 c + 0.3 ms, here 8 c: 1.25 times as much from
+# 8 c = 5 c + 0.375 ms on, which is c = 125 us.
 @pytest.mark.parametrize(
     ("microseconds", "slots", "cores", "workers"),
     [
         (10, 8, 2, 0),
-        (83, 8, 2, 0),
-        (84, 8, 2, 2),
+        (124, 8, 2, 0),
+        (126, 8, 2, 2),
         (1000, 8, 2, 2),
         (1000, 8, 16, 8),
         (1000, 8, 1, 0),
         (1000, 2, 2, 2),
         (1000, 1, 2, 0),
-        # Three slots in two shares take two steps: 3 c over 2 c + 0.2 ms is 1.25 at c = 0.5 ms.
-        (499, 3, 2, 0),
-        (501, 3, 2, 2),
+        # Three slots in two shares take two steps: 3 c over 2 c + 0.3 ms is 1.25 at c = 0.75 ms.
+        (749, 3, 2, 0),
+        (751, 3, 2, 2),
     ],
 )
 def test_workers_are_planned_where_a_step_is_dear(monkeypatch, microseconds, slots, cores, workers):
@@ -86,9 +86,9 @@ def test_workers_are_planned_where_a_step_is_dear(monkeypatch, microseconds, slo
     assert plan.why
 
 
-# 8 c = 8 ms here and 4.2 ms there: over n rounds 8 n ms against 4.2 n ms and a second, 1.25 times
-# as much from 8 n = 5.25 n + 1250 on, which is n = 454.5.
-@pytest.mark.parametrize(("steps", "workers"), [(454 * 8, 0), (455 * 8, 2), (1, 0), (None, 2)])
+# 8 c = 8 ms here and 4.3 ms there: over n rounds 8 n ms against 4.3 n ms and a second, 1.25 times
+# as much from 8 n = 5.375 n + 1250 on, which is n = 476.2.
+@pytest.mark.parametrize(("steps", "workers"), [(476 * 8, 0), (477 * 8, 2), (1, 0), (None, 2)])
 def test_few_steps_are_not_worth_starting_workers(monkeypatch, steps, workers):
     cost(monkeypatch, 1e-3)
     assert planned(Count, 8, steps=steps).workers == workers

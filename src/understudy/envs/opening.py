@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Workers = int | Literal["auto", "native"]
 
-ROUND_TRIP_SECONDS = 2e-4
+ROUND_TRIP_SECONDS = 3e-4
 """What it costs to ask all workers and to hear them, beside what they do."""
 START_SECONDS = 1.0
 """What it costs to start workers, which import what they need."""
