@@ -66,7 +66,9 @@ class Batch:
     @property
     def known(self) -> Batch:
         """The rows to learn from, without those that are only looked at."""
-        return replace(self.rows(0, self.burn_in + self.length), n_step=1)
+        known = self.rows(0, self.burn_in + self.length)
+        known.n_step = 1
+        return known
 
     def rows(self, start: int, stop: int | None = None) -> Batch:
         """Some rows of every window; `state` stays that before the first row of all."""

@@ -16,7 +16,6 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from understudy.data.batch import Batch
-from understudy.errors import UnderstudyError
 from understudy.learners.learner import Lazy, Metrics
 from understudy.nets.burn_in import burned_in
 from understudy.nets.critic import Critics
@@ -33,10 +32,6 @@ from understudy.rewards.signal import RewardSignal, rewards
 from understudy.terms.term import LossTerm
 
 _PARTS = "model", "critics", "heat", "policy_adam", "critic_adam", "heat_adam"
-NOT_FINITE = (
-    "the critics' targets ({}) are no longer finite although the rewards are: values have grown "
-    "without bound; lower learner.learning_rate or a discount, or set critic.layer_norm"
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,11 +74,11 @@ class SAC:
 
         Args:
             model: Who acts.
-            critics: What its actions are worth; they have a head for every signal.
+            critics: What its actions are worth, to every signal.
             signals: What it is rewarded for.
-            terms: Further losses of its policy, on the rows of every batch.
+            terms: Further losses of its policy.
             config: How it moves.
-            rng: Draws actions and critics; part of this object's state.
+            rng: Draws actions and judges; part of this object's state.
 
         Raises:
             ValueError: No signal counts, or more critics are asked than there are.
@@ -120,35 +115,35 @@ class SAC:
         now = dist.draw(here.array, noise[: batch.length])
         after = dist.draw(head.array[1:], noise[1:])
 
-        critic_loss = self.critic_loss(batch, after, judges, alpha)
+        critic_loss = self.critic_loss(batch, known, after, judges, alpha)
+        figures: dict[str, Any] = {"loss/critic": Lazy(lambda: critic_loss.value)}
         critic_loss.backward()
-        self.critic_adam.step(learning_rate)
+        self.critic_adam.step(learning_rate, figures)
 
         asked = judges if c.belief == "least" else np.arange(critics.num_critics)
         said = critics.ask(known, now.action, asked)
         policy_loss = soft_policy(here, now, said, self.strength, alpha, share, c.belief)
+        figures["loss/policy"] = Lazy(lambda: policy_loss.value)
         loss = policy_loss
         for term in self.terms.values():
             loss += term.weight(progress) * term.loss(model, known)
         loss.backward()
-        self.policy_adam.step(learning_rate)
+        self.policy_adam.step(learning_rate, figures)
 
         target = dist.target(here.array, c.entropy, c.choice_entropy)
         temperature(self.log_alpha, now.information, target, share).backward()
-        self.heat_adam.step(learning_rate)
+        self.heat_adam.step(learning_rate, figures)
         critics.follow(c.tau)
 
-        metrics: dict[str, Any] = {
-            "loss/critic": Lazy(lambda: critic_loss.value),
-            "loss/policy": Lazy(lambda: policy_loss.value),
-            "entropy": Lazy(lambda: -float((share * now.information.sum(-1)).sum())),
-            "temperature": Lazy(lambda: float(alpha.mean())),
-        }
+        figures["entropy"] = Lazy(lambda: -float((share * now.information.sum(-1)).sum()))
+        figures["temperature"] = Lazy(lambda: float(alpha.mean()))
         for name, signal in self.signals.items():
-            metrics |= {f"{name}/{key}": value for key, value in signal.update(batch).items()}
-        return metrics
+            figures |= {f"{name}/{key}": value for key, value in signal.update(batch).items()}
+        return figures
 
-    def critic_loss(self, batch: Batch, after: Plan, judges: Array, alpha: Array) -> Cost:
+    def critic_loss(
+        self, batch: Batch, known: Batch, after: Plan, judges: Array, alpha: Array
+    ) -> Cost:
         """Every critic at what was done, towards the rewards that came and the value behind them.
 
         Rewards are judged when rows are drawn, not when they were lived: a signal that has learned
@@ -161,10 +156,8 @@ class SAC:
         over = batch.terminated[..., None] & self.ends
         acted = batch.acted[1:] > 0
         target = n_step_target(reward, value, over, acted, self.discount, batch.n_step)
-        if not np.isfinite(target.sum()):
-            raise UnderstudyError(NOT_FINITE.format(", ".join(self.signals)))
-        action, pick = self.dist.done(batch.known.code)
-        return td_error(self.critics(batch.known, action), pick, target, batch.share)
+        action, pick = self.dist.done(known.code)
+        return td_error(self.critics(known, action), pick, target, known.share)
 
     def state_dict(self) -> dict[str, Any]:
         """See `Learner`."""

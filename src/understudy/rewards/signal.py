@@ -8,7 +8,7 @@ from typing import Any, Protocol, SupportsFloat
 import numpy as np
 
 from understudy.data.batch import Batch
-from understudy.errors import UnderstudyError
+from understudy.errors import NonFiniteError
 from understudy.ops.arrays import Array, module_of
 
 
@@ -56,14 +56,14 @@ def rewards(signals: Mapping[str, RewardSignal], batch: Batch) -> Array:
     """`[L, B, S]` what every signal says of these rows.
 
     Raises:
-        UnderstudyError: A number is not finite; names the signal.
+        NonFiniteError: A number is not finite; names the signal.
     """
     said = [signal.reward(batch) for signal in signals.values()]
     for name, reward in zip(signals, said, strict=True):
         # The sum of finite numbers is finite, unless they are beyond what anyone can learn from.
         if not np.isfinite(float(reward.sum())):
             good = module_of(reward).isfinite(reward).reshape(-1)
-            raise UnderstudyError(
+            raise NonFiniteError(
                 f"reward signal '{name}': {int((~good).sum())} of {len(good)} rewards are not "
                 "finite, and nothing was learned from them; look for what the environment gives "
                 "(understudy doctor), or for huge numbers in the demonstrations"
