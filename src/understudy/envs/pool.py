@@ -99,7 +99,11 @@ class PoolEnv:
             mode = render_mode if share.start == 0 else None
             told = Told(source, self.make_kwargs, self._spec, slots, share, mode, max_entities)
             self._start(told, memory)
-        self._answers()
+        try:
+            self._answers()
+        except BaseException:
+            self.close()
+            raise
 
     def _describe(self, env: Any, max_entities: int) -> None:
         """What can be said without a worker; what is wrong with the environment is said here."""
