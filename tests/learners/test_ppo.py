@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 
 from understudy.data.batch import Batch
 from understudy.errors import NonFiniteError
+from understudy.learners import ppo as page
 from understudy.learners.ppo import PPO, PPOConfig
 from understudy.nets.model import Model, NetConfig, make_model, start_state
 from understudy.ops.product import Product
@@ -63,6 +66,12 @@ def test_one_page_serves_every_network_and_action(kind, action, memory):
     assert np.isfinite(ppo.model.flat.value).all()
     assert (ppo.model.flat.value != before).any()
     assert all(np.isfinite(float(x)) for x in metrics.values())
+
+
+def test_the_page_is_one_and_asks_of_nothing_what_kind_it_is():
+    text = inspect.getsource(page)
+    assert len(text.splitlines()) <= 175
+    assert "isinstance" not in text
 
 
 def test_advantages_are_mixed_by_strength_each_with_its_own_discount():
