@@ -10,13 +10,14 @@ in SB3's environment. Environment, settings and steps are the same on every side
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable
 from itertools import count
 from typing import Any
 
 from ppo_cases import PPO_CASES
-from rounds import ask, in_turn, medians, write
+from rounds import HERE, ask, in_turn, medians, write
 
 
 def seeded(python: str, script: str, *words: Any) -> Callable[[], dict[str, Any]]:
@@ -34,17 +35,25 @@ def compared(answers: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         for name, side in middle.items()
         if name != "ours"
     }
-    return {**middle, "ratio": ratio}
+    return {**middle, "rounds": len(answers["ours"]), "ratio": ratio}
 
 
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument("--sb3", required=True, metavar="PATH", help="the peer's interpreter")
     p.add_argument("--tianshou", metavar="PATH", help="the peer's interpreter")
-    p.add_argument("--cases", nargs="+", choices=[*PPO_CASES], default=[*PPO_CASES])
+    p.add_argument(
+        "--cases",
+        nargs="+",
+        choices=[*PPO_CASES],
+        default=[*PPO_CASES],
+        help="only these; of others the figures are kept",
+    )
     p.add_argument("--rounds", type=int, default=5)
     a = p.parse_args()
-    found: dict = {"rounds": a.rounds, "cases": {}}
+    found: dict = {"cases": {}}
+    if a.cases != [*PPO_CASES] and (HERE / "ppo.json").exists():
+        found = json.loads((HERE / "ppo.json").read_text())
     for name in a.cases:
         sides = {
             "stable-baselines3": seeded(a.sb3, "sb3_ppo.py", name),
@@ -56,7 +65,7 @@ def main() -> None:
                 sides["tianshou"] = seeded(a.tianshou, "tianshou_ppo.py", name)
         found["cases"][name] = case = compared(in_turn(sides, a.rounds))
         print(name, case["ratio"], flush=True)
-    write("ppo", found)
+        write("ppo", found)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def main() -> None:
     p.add_argument("--sb3", required=True, metavar="PATH", help="the peer's interpreter")
     p.add_argument("--rounds", type=int, default=3)
     a = p.parse_args()
-    found: dict = {"rounds": a.rounds, "cases": {}}
+    found: dict = {"cases": {}}
     for name in CASES:
         sides = {
             "sb3-contrib": seeded(a.sb3, "sb3_ppo.py", name),

@@ -63,10 +63,10 @@ def start(found: dict) -> list[str]:
 def against(title: str, found: dict) -> list[str]:
     """Steps a second of every side, and how many times as fast ours were."""
     lines = [
-        f"## {title}, steps per CPU-second ({found['rounds']} seeds)",
+        f"## {title}, steps per CPU-second",
         "",
-        "| | peer | its steps | ours | times as fast | by the clock | returns, peer / ours |",
-        "|---" * 7 + "|",
+        "| | rounds | peer | its steps | ours | times as fast | by the clock | returns, both |",
+        "|---" * 8 + "|",
     ]
     for name, case in found["cases"].items():
         ours = case["ours"]
@@ -75,7 +75,7 @@ def against(title: str, found: dict) -> list[str]:
             there = f"{side['return']:.0f}" if "return" in side else "-"
             rates = f"{side['per_cpu_second']:,.0f} | {ours['per_cpu_second']:,.0f}"
             lines.append(
-                f"| {name} | {peer} | {rates} | **{ratio['per_cpu_second']}x** "
+                f"| {name} | {case['rounds']} | {peer} | {rates} | **{ratio['per_cpu_second']}x** "
                 f"| {ratio['per_second']}x | {there} / {ours['return']:.0f} |"
             )
     return lines
