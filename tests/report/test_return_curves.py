@@ -112,11 +112,10 @@ def test_a_title_claims_a_winner_only_where_the_intervals_lie_apart():
 
 
 def test_a_picture_shows_every_group(tmp_path):
-    few = {"A": [rising(seed) for seed in range(3)]}
-    more = {**few, "B": [rising(seed, top=50) for seed in range(2)]}
-    draw_returns(few, tmp_path / "few.png", "the same title")
-    draw_returns(more, tmp_path / "more.png", "the same title")
-    first, other = pixels(tmp_path / "few.png"), pixels(tmp_path / "more.png")
+    high, low = ([rising(seed, top=top) for seed in range(3)] for top in (100, 50))
+    for name, second in (("high", high), ("low", low)):
+        draw_returns({"A": high, "B": second}, tmp_path / f"{name}.png", "the same title")
+    first, other = pixels(tmp_path / "high.png"), pixels(tmp_path / "low.png")
     assert first.shape == other.shape
     assert (first != other).any()
 

@@ -183,7 +183,10 @@ def draw_returns(
     if not bands and not levels:
         raise ValueError("no run has a return to draw")
     heading = title or title_of({name: b.last for name, b in bands.items()} | dict(levels))
-    height = 4.2 if bands else 1.4 + 0.45 * len(levels)
+    names = [*bands, *levels]
+    columns = 1 if max(map(len, names)) > MOST_LETTERS // 2 else 2
+    # A legend of many lines makes the picture higher instead of the curves lower.
+    height = 4.0 + 0.2 * -(-len(names) // columns) if bands else 1.4 + 0.45 * len(levels)
     with canvas(path, 9, height, textwrap.fill(heading, MOST_LETTERS)) as figure:
         axis = figure.subplots()
         if not bands:
@@ -191,7 +194,7 @@ def draw_returns(
             return
         if goal is not None:
             _draw_goal(axis, goal)
-        styles = [*map(_style, range(len(bands) + len(levels)))]
+        styles = [*map(_style, range(len(names)))]
         for (name, band), style in zip(bands.items(), styles, strict=False):
             _draw_band(axis, name, band, groups[name], style)
         furthest = max(band.at[-1] for band in bands.values())
@@ -203,8 +206,8 @@ def draw_returns(
         axis.set_xlim(0, furthest * (1.03 + 0.015 * len(levels)) or 1)
         if furthest >= 10:
             thousands(axis.xaxis)
-        if len(styles) > 1:
-            axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+        if len(names) > 1:
+            axis.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2)
 
 
 def _style(place: int) -> dict[str, Any]:
