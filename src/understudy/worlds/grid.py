@@ -12,25 +12,25 @@ from numpy.typing import NDArray
 from understudy.data.action import Action
 from understudy.data.actor import Actor, Fixed
 from understudy.data.episode import Tree
-from understudy.worlds.drawing import GREEN, ORANGE, Color, Picture
+from understudy.worlds.drawing import Picture
 
 Cell = tuple[int, int]
 """Row and column."""
 
-CELLS, WALLS = 6, 8
+CELLS, WALLS = 6, 5
 CELL_PX, BORDER_PX = 4, 2
 SIDE_PX = CELLS * CELL_PX + 2 * BORDER_PX
 STEP_COST = 1 / 40
 MOVES: tuple[Cell, ...] = ((-1, 0), (0, 1), (1, 0), (0, -1))
 """Up, right, down, left."""
-FLOOR: Color = (0, 0, 0)
-WALL: Color = (128, 128, 128)
+WALKER, GOAL, WALL = 0, 1, 2
+"""Each has a color of its own: red, green, blue."""
 
 
 class Grid(gymnasium.Env[Picture, np.int64]):
-    """Walk to the goal in a grid of 6 x 6 cells whose 8 walls are others in every episode.
+    """Walk to the goal in a grid of 6 x 6 cells whose 5 walls are others in every episode.
 
-    Seen: a picture `[28, 28, 3]` of bytes: walls gray, the goal green, the walker orange. 28 is the
+    Seen: a picture `[28, 28, 3]` of bytes: the walker red, the goal green, walls blue. 28 is the
         least side above 20 of which the `simple` camera sees every pixel.
     Done: a step up, right, down or left; into a wall it does nothing.
     Rewarded: 1 at the goal, and -1/40 for every step.
@@ -57,9 +57,11 @@ class Grid(gymnasium.Env[Picture, np.int64]):
             self._free = {self._here, self._goal, *self._free}
             if self._here in steps_to(self._goal, self._free):
                 break
-        self._empty = np.full((SIDE_PX, SIDE_PX, 3), WALL, np.uint8)
+        self._empty = np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8)
+        self._empty[..., WALL] = 255
         for cell in self._free:
-            _paint(self._empty, cell, GREEN if cell == self._goal else FLOOR)
+            self._empty[_pixels(cell)] = 0
+        self._empty[*_pixels(self._goal), GOAL] = 255
         return self._seen(), {}
 
     def step(self, action: np.int64) -> tuple[Picture, float, bool, bool, dict[str, Any]]:
@@ -76,8 +78,7 @@ class Grid(gymnasium.Env[Picture, np.int64]):
 
     def _seen(self) -> Picture:
         picture = self._empty.copy()
-        # Smaller than a cell, so that one sees what the walker stands on.
-        _paint(picture, self._here, ORANGE, margin=1)
+        picture[*_pixels(self._here), WALKER] = 255
         return picture
 
 
@@ -103,23 +104,20 @@ def _shortest_way(obs: Tree) -> Action:
 
 
 def _toward_goal(picture: Picture) -> int:
-    inside = slice(BORDER_PX, SIDE_PX - BORDER_PX)
-    # The corner of every cell shows what it is, its middle who stands there.
-    corners, middles = (picture[inside, inside][k::CELL_PX, k::CELL_PX] for k in (0, CELL_PX // 2))
-    (here,), (goal,) = _cells(middles, ORANGE), _cells(corners, GREEN)
-    steps = steps_to(goal, {goal, *_cells(corners, FLOOR)})
+    colors = picture[BORDER_PX:-BORDER_PX:CELL_PX, BORDER_PX:-BORDER_PX:CELL_PX] > 0
+    (here,), (goal,) = _cells(colors[..., WALKER]), _cells(colors[..., GOAL])
+    steps = steps_to(goal, set(_cells(~colors[..., WALL])))
     return int(np.argmin([steps.get(_moved(here, move), np.inf) for move in MOVES]))
 
 
-def _cells(colors: NDArray[np.uint8], color: Color) -> list[Cell]:
-    return [(int(row), int(column)) for row, column in np.argwhere((colors == color).all(2))]
+def _cells(chosen: NDArray[np.bool_]) -> list[Cell]:
+    return [(int(row), int(column)) for row, column in np.argwhere(chosen)]
 
 
 def _moved(cell: Cell, move: Cell) -> Cell:
     return cell[0] + move[0], cell[1] + move[1]
 
 
-def _paint(picture: Picture, cell: Cell, color: Color, margin: int = 0) -> None:
-    first_row, first_column = (BORDER_PX + CELL_PX * k + margin for k in cell)
-    side = CELL_PX - 2 * margin
-    picture[first_row : first_row + side, first_column : first_column + side] = color
+def _pixels(cell: Cell) -> tuple[slice, slice]:
+    first_row, first_column = (BORDER_PX + CELL_PX * place for place in cell)
+    return slice(first_row, first_row + CELL_PX), slice(first_column, first_column + CELL_PX)
