@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import understudy.envs.gym as our_gym
+import understudy.worlds.tasks  # noqa: F401 (registers them)
 from understudy import settings
 from understudy.agent import changed
 from understudy.data.action import Action
@@ -21,9 +22,9 @@ from understudy.presets import BC, PPO, SAC, evaluate, record, settings_for
 from understudy.run.cloning import BCConfig
 from understudy.run.held_out import look_at
 from understudy.run.methods import config_class
+from understudy.run.mixed import Mixed
 from understudy.run.on_policy import OnPolicyConfig
 from understudy.run.practice import PracticeConfig
-from understudy.run.mixed import Mixed
 from understudy.run.shown import ShownConfig
 from understudy.run.tuned import FOLDER
 from understudy.terms.clone import CloneConfig

@@ -14,7 +14,7 @@ from understudy.data.demos import Demos, Provenance
 from understudy.data.spec import Spec
 from understudy.envs.actors import random_actor
 from understudy.envs.env import Env, one
-from understudy.envs.gym import GymEnv
+from understudy.envs.opening import open_env
 from understudy.errors import ConfigError
 from understudy.run.cloning import BCConfig, Cloning
 from understudy.run.evaluate import Evaluation, play
@@ -195,7 +195,7 @@ def _acting(
     demos: Demos | str | Path | Sequence[str | Path] | None,
     terms: Mapping[str, LossTerm] | None,
 ) -> Reinforcement:
-    world = as_env(env, config.slots if isinstance(env, str) or callable(env) else 1)
+    world = acting_env(env, config)
     if demos is not None and not isinstance(demos, Demos):
         demos = _loaded(demos, one(world.behaviors))
     return make_run(world, config, log.append, demos=demos, terms=terms)
@@ -289,9 +289,20 @@ def _loaded(source: str | Path | Sequence[str | Path], spec: Spec | None) -> Dem
     return load_demos(source, spec=spec)
 
 
-def as_env(env: Any, slots: int, **options: Any) -> Env:
-    """Our contract around whatever was given."""
-    return env if hasattr(env, "behaviors") else GymEnv(env, slots, **options)
+def as_env(env: Any, slots: int) -> Env:
+    """Our contract around whatever was given, in this process."""
+    return open_env(env, slots, workers=0)
+
+
+def acting_env(env: Any, config: OnPolicyConfig | OffPolicyConfig) -> Env:
+    """Our contract around where a run acts, its slots kept as its settings say.
+
+    Raises:
+        EnvError: It cannot be made, or not in this way.
+    """
+    slots = config.slots if isinstance(env, str) or callable(env) else 1
+    workers = "auto" if config.workers is None else config.workers
+    return open_env(env, slots, workers=workers, steps=config.steps)
 
 
 def as_actor(actor: Actor | str, env: Env, seed: int) -> Actor:

@@ -11,7 +11,7 @@ from understudy.commands.finish import evaluate_all, film, shown_in, tell, thres
 from understudy.commands.options import count
 from understudy.data.demos import Demos
 from understudy.data.formats.door import load_demos
-from understudy.presets import as_env
+from understudy.presets import acting_env
 from understudy.report.page import write_report
 from understudy.run.evaluate import Evaluation
 from understudy.run.folder import RunFolder
@@ -35,7 +35,7 @@ class ActingJob:
             ConfigError, DemoError, EnvError: Something cannot be had, or does not fit.
         """
         self.config, self.logs = config, Logs()
-        self.env = as_env(config.env, config.slots)
+        self.env = acting_env(config.env, config)
         self.spec = next(iter(self.env.behaviors.values()))
         self.demos: Demos | None = None
         self.subject = f"{config.env} with {config.method}"

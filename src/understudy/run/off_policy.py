@@ -44,6 +44,8 @@ class OffPolicyConfig:
     """Steps of the environment in all."""
     slots: Annotated[int, Gt(0)] = 1
     """How many environments run side by side."""
+    workers: Annotated[int, Ge(0)] | None = None
+    """Processes that keep them; 0 for none but this one, None for as many as are faster."""
     net: NetConfig = field(default_factory=lambda: NetConfig(hidden=(256, 256), normalize=False))
     """What the policy looks like."""
     critic: CriticConfig = field(default_factory=CriticConfig)

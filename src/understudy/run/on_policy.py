@@ -40,6 +40,8 @@ class OnPolicyConfig:
     """Steps of the environment in all; the last rollout is finished."""
     slots: Annotated[int, Gt(0)] = 8
     """How many environments run side by side."""
+    workers: Annotated[int, Ge(0)] | None = None
+    """Processes that keep them; 0 for none but this one, None for as many as are faster."""
     rows: Annotated[int, Gt(0)] = 256
     """Rows of a rollout in every slot."""
     net: NetConfig = field(

@@ -12,6 +12,12 @@ FOLDER = Path(__file__).parent
 
 
 def tuned(method: str, env_id: str | None) -> Path | None:
-    """The file with a method's settings for an environment; None where none were tuned."""
+    """The file with a method's settings for an environment; None where none were tuned.
+
+    Args:
+        method: Such as `ppo`.
+        env_id: A Gymnasium id, with or without a module in front.
+    """
     known = {file.stem: file for file in (FOLDER / method).glob("*.yaml")}
-    return known.get(str(env_id).replace("/", "."))
+    name = str(env_id).rpartition(":")[2]
+    return known.get(name.replace("/", "."))
