@@ -13,7 +13,7 @@ from understudy.errors import NonFiniteError
 from understudy.learners.sac import SAC, SACConfig
 from understudy.nets.critic import CriticConfig, make_critics
 from understudy.nets.flat import F32
-from understudy.nets.model import NetConfig, make_model
+from understudy.nets.model import NetConfig, make_model, start_state
 from understudy.ops.cost import Out
 from understudy.ops.soft_product import SoftProduct
 from understudy.rewards.extrinsic import Extrinsic, ExtrinsicConfig
@@ -332,10 +332,12 @@ def test_going_on_from_a_state_is_going_on(action):
         np.testing.assert_array_equal(a, b)
 
 
-def rewarded(action: str, rng: np.random.Generator, size: int, sac: SAC) -> Batch:
+def rewarded(
+    action: str, rng: np.random.Generator, size: int, sac: SAC, kind: str = "vector"
+) -> Batch:
     """One step that ends: what would be shown is right, everything is tried by chance."""
-    spec = toy_spec("vector", action)
-    rows = toy_demos("vector", action, size, 1, rng).rows()
+    spec = toy_spec(kind, action)
+    rows = toy_demos(kind, action, size, 1, rng).rows()
     right = rows.action.at(rows.acted)
     branches = [rng.integers(0, k, size) for k in spec.action.branches]
     tried = Action(
@@ -373,6 +375,51 @@ def test_it_learns_what_pays(action):
     head, _ = sac.model.policy(obs, {}, np.zeros((1, 300), bool))
     done, right = sac.dist.mode(head.array[0]), rows.action.at(rows.acted)
     assert worth(done, right).mean() > 0.85
+
+
+@pytest.mark.parametrize("kind", [pytest.param("image", marks=pytest.mark.slow), "entities"])
+def test_it_learns_what_pays_from_whatever_is_seen(kind):
+    sac = made("discrete", kind=kind, critic=CriticConfig(hidden=(32,)), learning_rate=5e-3)
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        sac.update(rewarded("discrete", rng, 64, sac, kind), 0.0)
+    rows = toy_demos(kind, "discrete", 300, 1, rng).rows()
+    obs = {name: x[rows.acted][None] for name, x in rows.obs.items()}
+    head, _ = sac.model.policy(obs, {}, np.zeros((1, 300), bool))
+    right = rows.action.at(rows.acted).discrete
+    assert (sac.dist.mode(head.array[0]).discrete == right).mean() > 0.8
+
+
+@pytest.mark.parametrize("kind", ["vector", pytest.param("image", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_it_learns_what_must_be_remembered(kind, cell):
+    """What pays is shown in an episode's first row alone; everything is tried by chance."""
+    rng = np.random.default_rng(1)
+    demos = toy_demos(kind, "discrete", 400, 6, rng, memory_task=True)
+    for episode in demos:
+        right = episode.action.discrete.copy()
+        episode.action.discrete[:] = rng.integers(0, 3, right.shape)
+        assert episode.reward is not None
+        episode.reward[:] = (episode.action.discrete == right)[:, 0]
+    sac = made(
+        "discrete",
+        kind=kind,
+        net={"memory": 24, "cell": cell},
+        critic=CriticConfig(hidden=(24,)),
+        learning_rate=5e-3,
+        temperature=0.1,
+        choice_entropy=0.05,
+    )
+    replay = replay_of(demos)
+    for _ in range(300):
+        sac.update(replay.sample(sac.model, rng, 24, 6, burn_in=6), 0.0)
+    shown = toy_demos(kind, "discrete", 100, 6, rng, memory_task=True).rows()
+    obs = {name: x[:, None] for name, x in shown.obs.items()}
+    state, fresh = start_state(sac.model, 1), shown.fresh[:, None]
+    head, _, _ = sac.model.look(obs, state, fresh)
+    done = sac.dist.mode(head[:, 0]).discrete
+    later = shown.acted & ~shown.fresh
+    assert (done == shown.action.discrete)[later].mean() > 0.8
 
 
 @pytest.mark.parametrize(

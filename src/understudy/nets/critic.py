@@ -15,6 +15,7 @@ from understudy.nets.ensemble import Ensemble
 from understudy.nets.flat import F32, Flat, Vector
 from understudy.nets.model import DenseModel, Model
 from understudy.nets.remembering import RecurrentModel
+from understudy.nets.vectors import Vectors
 from understudy.ops.arrays import Array
 from understudy.ops.cost import Out
 from understudy.ops.soft_product import SoftProduct
@@ -140,13 +141,11 @@ class DenseCritics:
         num_signals: int,
     ) -> None:
         """Args: dist: the model's. The others: see `make_critics`."""
-        self.dist, obs = dist, model.spec.obs
-        self._names = [n for n, o in obs.items() if o.kind == "vector" and o.size]
-        width = sum(obs[n].size for n in self._names)
-        self.num_critics, self._normalizer = config.num_critics, model.normalizer
+        self.dist, self.num_critics = dist, config.num_critics
+        self._vectors = Vectors(model.spec, normalize=False)
+        self._vectors.normalizer = model.normalizer
         self._said = num_signals, dist.num_columns
-        # Where nothing is seen and nothing is continuous, a zero is seen: layers need a column.
-        self._width = width or 1
+        self._width = self._vectors.width
         sizes = (self._width + dist.num_continuous, *config.hidden, num_signals * dist.num_columns)
         self._nets: list[Ensemble] = []
         flats: list[Flat] = []
@@ -168,13 +167,9 @@ class DenseCritics:
 
     def _inputs(self, obs: Tree, action: Array) -> Vector:
         """`[..., D + C]` what is seen, normalized, beside what is done."""
-        lead = action.shape[:-1]
-        rows = [obs[name][-len(action) :].reshape(*lead, -1) for name in self._names]
-        seen = np.concatenate(rows, -1, dtype=F32) if rows else np.zeros((*lead, 1), F32)
-        if self._normalizer is not None:
-            # Before it is joined: on columns of a wider array it takes three times as long.
-            self._normalizer(seen)
-        return np.concatenate([seen, action], -1, dtype=F32)
+        rows = {name: x[len(x) - len(action) :] for name, x in obs.items()}
+        # Normalized before it is joined: on columns of a wider array it takes three times as long.
+        return np.concatenate([self._vectors(rows, action.shape[:-1]), action], -1, dtype=F32)
 
     def __call__(self, batch: Batch, action: Array) -> Out:
         """See `Critics`."""
