@@ -47,7 +47,7 @@ class NetConfig:
     makes the weights of the last hidden layer (`hyper`; Ha et al., 2016)."""
     shared: bool = False
     """Whether the critic is one layer on top of the policy's network instead of a network of its
-    own: half the work of an update where images are seen, but more of them are needed."""
+    own: half the work of an update where images are seen, but it may take more steps."""
     normalize: bool = True
     """Whether the policy measures observations in deviations of what it has seen."""
 
