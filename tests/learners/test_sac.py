@@ -61,7 +61,7 @@ def made(
     return SAC(model, critics, chosen, terms or {}, SACConfig(**config), rng)
 
 
-def demos_of(action="hybrid", episodes=6, kind="vector") -> Demos:
+def demos_of(action="hybrid", episodes=6, kind: str | tuple[str, ...] = "vector") -> Demos:
     return toy_demos(kind, action, episodes, 8, np.random.default_rng(7))
 
 
@@ -187,6 +187,48 @@ def test_targets_of_two_steps_by_hand():
     np.testing.assert_allclose(target[:4], 1 + 0.99 * 10, rtol=1e-5)
     np.testing.assert_allclose(target[4:8], 1 + 0.99 * 2, rtol=1e-5)
     np.testing.assert_allclose(target[8:], 1 + 0.99 * 2 + 0.99**2 * 10, rtol=1e-5)
+
+
+def test_what_is_forbidden_counts_neither_in_targets_nor_for_the_policy_nor_for_its_entropy():
+    one, other = made("masked"), made("masked")
+    batch = draw(one, batches("masked", length=2))
+    forbidden = ~batch.obs["mask"]
+    assert forbidden.any()
+    slow, ask = other.critics.slow, other.critics.ask
+
+    def lying_slow(batch, action, which):
+        lie = np.where(forbidden[1:], F32(1e4), F32(0))
+        return slow(batch, action, which) + lie[:, :, None, :]
+
+    def lying_ask(batch, action, which):
+        said = ask(batch, action, which)
+        lie = np.where(forbidden[:-1], F32(1e4), F32(0))
+        return Out(said.array + lie[:, :, None, :], lambda g: None, said.back)
+
+    critics: Any = other.critics
+    critics.slow, critics.ask = lying_slow, lying_ask
+    for sac in (one, other):
+        sac.update(batch, 0.0)
+    for x, y in zip(weights(one), weights(other), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+@pytest.mark.parametrize("goal", ["concat", "hyper"])
+@pytest.mark.parametrize("memory", [0, 4])
+def test_what_is_wanted_is_seen_by_policy_and_critics(goal, memory):
+    demos = demos_of(kind=("vector", "image"))
+    obs = {**demos.spec.obs, "vector": replace(demos.spec.obs["vector"], goal=True)}
+    spec, rng = replace(demos.spec, obs=obs), np.random.default_rng(0)
+    net = NetConfig(hidden=(8,), goal=goal, memory=memory)
+    model = make_model(spec, SoftProduct(spec.action), net, rng)
+    critics = make_critics(model, CriticConfig(hidden=(8,)), rng, 1)
+    sac = SAC(model, critics, {"e": Extrinsic(ExtrinsicConfig())}, {}, SACConfig(), rng)
+    batch = replay_of(demos).sample(model, rng, 6, 2)
+    action = np.zeros((2, 6, 1), F32)
+    before = critics(batch.known, action).array
+    other = replace(batch.known, obs=batch.known.obs | {"vector": batch.known.obs["vector"] + 1})
+    assert not np.allclose(critics(other, action).array, before)
+    assert all(np.isfinite(float(x)) for x in sac.update(batch, 0.0).values())
 
 
 @pytest.mark.parametrize("where", ["reward", "value"])
