@@ -57,9 +57,12 @@ def test_damage_is_seen(harm, blocks):
 def test_what_a_checkpoint_refers_to_stays_and_nothing_else(blocks):
     old, kept, new = (blocks.put(piece(number)) for number in range(3))
     checkpoint.save(blocks.checkpoints, 1, {"rows": [kept]})
+    # A process that is killed leaves what it was writing; somebody else's file is not ours.
+    (blocks.folder / f".tmp-{new}.safetensors-1-1").write_bytes(b"half")
+    (blocks.folder / "notes.txt").write_text("mine")
     blocks.sweep([new])
-    there = {path.stem for path in blocks.folder.iterdir()}
-    assert there == {kept, new}
+    there = {path.name for path in blocks.folder.iterdir()}
+    assert there == {f"{kept}.safetensors", f"{new}.safetensors", "notes.txt"}
     assert old not in there
 
 

@@ -77,11 +77,15 @@ class Blocks:
     def sweep(self, wanted: Collection[str]) -> None:
         """Remove pieces that are neither wanted nor referred to by a checkpoint that is there.
 
+        What was left half written by a process that was killed goes too.
+
         Raises:
             CheckpointError: A folder cannot be read, or a file not removed.
         """
-        known = [name.removesuffix(_SUFFIX) for name in files.names(self.folder)]
-        unwanted = set(known) - set(wanted)
+        if self.folder.is_dir():
+            files.sweep(self.folder)
+        names = files.names(self.folder)
+        unwanted = {n.removesuffix(_SUFFIX) for n in names if n.endswith(_SUFFIX)} - set(wanted)
         for step in files.names(self.checkpoints) if unwanted else ():
             path = self.checkpoints / step / REST
             if path.is_file():
