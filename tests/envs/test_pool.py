@@ -161,6 +161,9 @@ def test_an_interruption_leaves_no_answer_behind():
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+    # What came of the second step is not heard any more, and not taken for that of the third.
+    action = {"agent": Action(NOTHING.repeat(2, 0), np.zeros((2, 1), np.int64))}
+    assert env.step(action)["agent"].obs["obs"][:, 0].tolist() == [3, 3]
     here = GymEnv(Count, 2)
     here.reset(5)
     env.reset(5)
