@@ -67,10 +67,11 @@ class CriticNet(nn.Module):
     many pixels say and what few numbers of an action say come in one unit.
 
     Note:
-        All critics look through one encoder, which is not the policy's: it costs about as much
-        again as the policy's own, and twice that with its slow copy. One encoder for both (Yarats
-        et al., 2019, arXiv:1910.01741) would save a third of an update of images, and would need
-        the rule that the policy's gradient does not reach it.
+        All critics look through one encoder, which is not the policy's. Counted in passes over one
+        row of pixels, a way back as two, an update takes nine: four of the policy's encoder (two
+        rows forward, one back) and five of these (one forward and back, one that is asked, one slow
+        copy). One encoder for both (Yarats et al., 2019, arXiv:1910.01741) would save three, and
+        need the rule that the policy's gradient does not reach it.
 
     Attributes:
         shape: `(S, K)`, signals and columns of a critic.
