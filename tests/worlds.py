@@ -13,6 +13,7 @@ from understudy.data.demos import Demos, Provenance
 from understudy.data.episode import ActedBy, End, Episode, Tree
 from understudy.data.spec import ActionSpec, Obs, Spec, present
 from understudy.envs.env import Moment
+from understudy.errors import EnvError
 
 OBS_KINDS = ("vector", "image", "entities", "all")
 ACTION_KINDS = ("continuous", "discrete", "multi-discrete", "binary", "hybrid", "masked")
@@ -321,3 +322,78 @@ class CountingActor:
         if self._propose is not None:
             self.proposed = self._propose(action)
         return action, {"count": count + 1}
+
+
+class CueEnv:
+    """Three cues say what to do, as in `toy_demos`; doing it brings up to 1 per step.
+
+    Every episode has four steps; of every two one is terminated and one truncated.
+    """
+
+    env_id = "Cue-v0"
+    versions: Mapping[str, str] = {"cue": "1"}
+    steps = 4
+
+    def __init__(self, obs: str = "vector", action: str = "discrete", slots: int = 2) -> None:
+        """Args: obs, action: as for `toy_demos`. slots: how many."""
+        self.kinds, self.action = obs, action
+        self.behaviors: Mapping[str, Spec] = {"agent": toy_spec(obs, action)}
+        self.slots: Mapping[str, int] = {"agent": slots}
+
+    def reset(self, seed: int | None = None) -> Mapping[str, Moment]:
+        """Draw the first cues."""
+        self._rng = np.random.default_rng(seed)
+        self._time = 0
+        self._draw(np.zeros(self.slots["agent"], np.float32))
+        return self.moments
+
+    def step(self, actions: Mapping[str, Action]) -> Mapping[str, Moment]:
+        """Judge what was done by what was meant, and draw new cues."""
+        done, meant = actions["agent"], self._meant
+        off = np.abs(done.continuous - meant.continuous).sum(1) + (
+            done.discrete != meant.discrete
+        ).sum(1)
+        width = done.continuous.shape[1] + done.discrete.shape[1]
+        acted = self._time % (self.steps + 1) < self.steps
+        self._time += 1
+        self._draw((acted * (1 - off / width)).astype(np.float32))
+        return self.moments
+
+    def _draw(self, reward: NDArray[np.float32]) -> None:
+        count, step = self.slots["agent"], self._time % (self.steps + 1)
+        episode = self._time // (self.steps + 1)
+        cues = self._rng.uniform(-1, 1, (count, CUES))
+        obs, allowed = _shown(_names(self.kinds), cues, self._rng), None
+        if self.action == "masked":
+            allowed = np.ones((count, self.behaviors["agent"].action.num_choices), bool)
+            allowed[np.arange(count), self._rng.integers(0, 3, count)] = False
+            obs["mask"] = allowed
+        self._meant = _meant(self.action, cues, allowed)
+        over = np.full(count, step == self.steps)
+        moment = Moment(
+            slots=np.arange(count),
+            obs=obs,
+            reward=reward,
+            terminated=over & (episode % 2 == 0),
+            truncated=over & (episode % 2 == 1),
+            fresh=np.full(count, step == 0),
+        )
+        self.moments: Mapping[str, Moment] = {"agent": moment}
+
+    def seeds(self, behavior: str) -> list[int | None]:
+        """Of no episode."""
+        return [None] * self.slots[behavior]
+
+    def render(self) -> None:
+        """Nothing to see."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """It cannot be gone back to."""
+        raise EnvError("Cue-v0 cannot be taken up again")
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """It cannot be gone back to."""
+        raise EnvError("Cue-v0 cannot be taken up again")
+
+    def close(self) -> None:
+        """Nothing to let go of."""

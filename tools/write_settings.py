@@ -1,4 +1,4 @@
-"""Writes `docs/settings.md`: every setting of a cloning run, from the classes that hold them.
+"""Writes `docs/settings.md`: every setting of every method, from the classes that hold them.
 
 Usage: `python tools/write_settings.py` after a setting was added or changed.
 """
@@ -9,23 +9,35 @@ from itertools import groupby
 from pathlib import Path
 
 from understudy import settings
-from understudy.run.cloning import BCConfig
+from understudy.run.methods import METHODS, config_class
 from understudy.settings import Setting
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
 HEAD = """\
 # Settings
 
-Every setting of `understudy learn`, as `understudy config --list` prints them; this page is written
-by `tools/write_settings.py`. [How to say them](howto/settings.md).
+Every setting of `understudy learn`, by method, as `understudy config --with METHOD --list` prints
+them; this page is written by `tools/write_settings.py`. [How to say them](howto/settings.md).
 """
+TITLES = {
+    "bc": "Behavioral cloning: `--with bc`",
+    "ppo": "Proximal policy optimization: `--with ppo`",
+    "sac": "Soft actor-critic: `--with sac`",
+}
 GROUPS = {
     "": "The run",
     "net": "The network",
+    "critic": "The critics",
     "learner": "How weights move",
+    "practice": "What is remembered, and how often it is learned from",
+    "extrinsic": "How the environment's reward counts",
     "clone": "How closely to do what was shown",
     "source": "How demonstrations are served",
     "held_out": "What is held out",
+    "shown": "How demonstrations help",
+    "shown.learner": "How demonstrations help: how weights move in updates of cloning alone",
+    "shown.clone": "How demonstrations help: how closely to do what was shown",
+    "shown.source": "How demonstrations help: how they are served",
     "keep": "What is written down",
 }
 
@@ -33,9 +45,12 @@ GROUPS = {
 def page() -> str:
     """The page's text."""
     parts = [HEAD]
-    for group, some in groupby(settings.describe(BCConfig), lambda s: s.path.rpartition(".")[0]):
-        parts.append(f"\n## {GROUPS[group]}\n")
-        parts += [_entry(setting) for setting in some]
+    for method in METHODS:
+        parts.append(f"\n## {TITLES[method]}\n")
+        described = settings.describe(config_class(method))
+        for group, some in groupby(described, lambda s: s.path.rpartition(".")[0]):
+            parts.append(f"\n### {GROUPS[group]}\n")
+            parts += [_entry(setting) for setting in some]
     return "".join(parts)
 
 

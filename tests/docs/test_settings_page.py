@@ -13,5 +13,5 @@ def test_the_page_of_settings_is_current() -> None:
 
 def test_every_group_of_settings_has_a_heading() -> None:
     assert all(
-        f"\n## {title}\n" in write_settings.page() for title in write_settings.GROUPS.values()
+        f"\n### {title}\n" in write_settings.page() for title in write_settings.GROUPS.values()
     )
