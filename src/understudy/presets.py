@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from understudy import settings
 from understudy.agent import Agent, changed
@@ -16,18 +16,21 @@ from understudy.envs.actors import random_actor
 from understudy.envs.env import Env, one
 from understudy.envs.opening import open_env
 from understudy.errors import ConfigError
-from understudy.run.cloning import BCConfig, Cloning
 from understudy.run.evaluate import Evaluation, play
-from understudy.run.held_out import HeldOutReport
 from understudy.run.methods import config_class, make_run
-from understudy.run.off_policy import OffPolicyConfig
-from understudy.run.on_policy import OnPolicyConfig
 from understudy.run.policy import Policy
 from understudy.run.record import InMemory, record_episodes
 from understudy.run.reinforcement import Reinforcement
 from understudy.run.tuned import tuned
 from understudy.terms.term import LossTerm
 from understudy.worlds.experts import scripted
+
+# Whoever learns one way need not wait for the others to load.
+if TYPE_CHECKING:
+    from understudy.run.cloning import BCConfig, Cloning
+    from understudy.run.held_out import HeldOutReport
+    from understudy.run.off_policy import OffPolicyConfig
+    from understudy.run.on_policy import OnPolicyConfig
 
 EVALUATION_SEED = 1_000_003
 """Far from the seeds that people give to recordings, so that starts differ."""
@@ -69,6 +72,8 @@ class BC(Agent):
         Raises:
             ConfigError, DemoError, EnvError: Something does not fit; says what and what to do.
         """
+        from understudy.run.cloning import BCConfig, Cloning
+
         known = None if env is None else spec_of_env(env)
         demos = demos if isinstance(demos, Demos) else _loaded(demos, known)
         self.config = changed(config or BCConfig(), _said(env, seed, changes))
