@@ -59,6 +59,7 @@ def train(asked: argparse.Namespace, seed: int) -> dict[str, float]:
         batch_size=asked.batch,
         warmup_steps=asked.warmup,
         updates_per_step=asked.updates,
+        n_step=asked.n_step,
     )
     source = Practice(env, model, practice, rng, seed)
     progress = Progress(asked.steps + asked.warmup)
@@ -86,6 +87,7 @@ def main() -> None:
     parser.add_argument("--warmup", type=int, default=500)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--updates", type=float, default=1.0)
+    parser.add_argument("--n-step", type=int, default=1)
     parser.add_argument("--hidden", type=int, default=64)
     parser.add_argument("--critics", type=int, default=2)
     parser.add_argument("--layer-norm", action="store_true")
