@@ -144,11 +144,3 @@ def test_a_learner_goes_on_to_the_very_same_weights():
     assert one.average.tobytes() == other.average.tobytes()
     assert one.num_updates == other.num_updates == 12
     assert all((state["model"]["flat"][name] == x).all() for name, x in frozen.items()), "a copy"
-
-
-def test_weights_that_are_no_numbers_are_noticed():
-    made = learner()
-    assert made.finite
-    for bad in (np.nan, np.inf):
-        made.model.flat.value[3] = bad
-        assert not made.finite

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from understudy.data.batch import Batch
+from understudy.errors import NonFiniteError
 from understudy.run.loop import Behavior, Progress, Run, learn
 
 
@@ -149,3 +150,14 @@ def test_a_resumed_run_keeps_its_steps_and_forgets_why_it_stopped():
     progress = Progress(10)
     progress.load_state_dict(Progress(4, steps=3, stop="interrupted").state_dict())
     assert (progress.steps, progress.total, progress.stop) == (3, 10, None)
+
+
+def test_what_is_not_finite_is_said_with_its_step():
+    class Sick(Counts):
+        def update(self, batch, progress):
+            raise NonFiniteError("the gradient of policy.0.weight is not finite")
+
+    run = Run({"agent": Behavior(Served(3), Sick())}, Progress(9, steps=4))
+    with pytest.raises(NonFiniteError, match=r"step 4: the gradient of policy\.0\.weight"):
+        learn(run)
+    assert run.progress.steps == 4

@@ -46,7 +46,7 @@ class ActingJob:
 
     def notes(self) -> Sequence[str]:
         """See `Job`."""
-        return []
+        return [note for note in [self.run.note] if note]
 
     def report(
         self,

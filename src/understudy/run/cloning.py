@@ -225,6 +225,9 @@ class Cloning:
         known = {"method": c.method, "env": c.env, "seed": c.seed, "steps": self.progress.steps}
         return Policy(self.model, c.net, {**known, **(facts or {})})
 
+    def keep_in(self, folder: Path, checkpoints: Path) -> None:
+        """Every checkpoint holds all of it."""
+
     def leave(self, folder: Path) -> None:
         """Write `policy` with the weights that the settings ask for, `policy-best`, `policy-last`.
 

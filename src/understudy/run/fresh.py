@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,10 @@ class Fresh:
 
     Attributes:
         returns: Sum of rewards of the episodes that ended in the last rollout.
+        note: Nothing; it is resumed exactly.
     """
+
+    note: str | None = None
 
     def __init__(
         self, env: Env, model: Model, rows: int, rng: np.random.Generator, seed: int
@@ -84,6 +88,9 @@ class Fresh:
             self.state = {name: np.asarray(s)[newest] for name, s in memory.items()}
             self.store.roll()
             self._batch = None
+
+    def keep_in(self, folder: Path, checkpoints: Path) -> None:
+        """A rollout is small: every checkpoint holds it."""
 
     def state_dict(self) -> dict[str, Any]:
         """See `Source`; of the environment what it needs to get there again."""

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from understudy.data.batch import Batch
+from understudy.errors import NonFiniteError
 from understudy.learners.learner import Learner, Metrics
 from understudy.run.source import Source
 
@@ -83,6 +84,8 @@ def learn(run: Run) -> Progress:
     """Go on until every step is done or somebody says stop; a stop is heeded between updates.
 
     Raises:
+        NonFiniteError: What is learned from is not finite; says what, and at which step. No weight
+            was moved by it.
         RuntimeError: Nothing acts and no source has a batch, so the run would never end.
     """
     progress = run.progress
@@ -92,7 +95,7 @@ def learn(run: Run) -> Progress:
         metrics: dict[str, Metrics] = {}
         for name, behavior in run.behaviors.items():
             for batch in _batches(run, behavior.source):
-                metrics[name] = behavior.learner.update(batch, progress.fraction)
+                metrics[name] = _update(behavior.learner, batch, progress)
                 progress.steps += run.collect is None
                 if progress.stop is not None:
                     break
@@ -101,6 +104,16 @@ def learn(run: Run) -> Progress:
         for watcher in run.watchers:
             watcher.see(progress, metrics)
     return progress
+
+
+def _update(learner: Learner, batch: Batch, progress: Progress) -> Metrics:
+    try:
+        return learner.update(batch, progress.fraction)
+    except NonFiniteError as error:
+        raise NonFiniteError(
+            f"step {progress.steps}: {error}; nothing was learned from it, and the last checkpoint "
+            "is from before"
+        ) from error
 
 
 def _batches(run: Run, source: Source) -> Iterator[Batch]:

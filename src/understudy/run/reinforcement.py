@@ -60,9 +60,20 @@ class ActingSource(Source, Protocol):
 
     Attributes:
         returns: Sums of rewards of the episodes that ended in the last turn.
+        note: What the reader should know about how it was resumed; None if there is nothing.
     """
 
     returns: list[float]
+    note: str | None
+
+    def keep_in(self, folder: Path, checkpoints: Path) -> None:
+        """Let checkpoints name rows that are written once, where there are many.
+
+        Args:
+            folder: For the rows.
+            checkpoints: Where the checkpoints are; rows that none of them names are removed.
+        """
+        ...
 
     def collect(self) -> int:
         """Act for a turn; returns how many actions were taken."""
@@ -188,6 +199,15 @@ class Reinforcement:
         known = {"method": c.method, "env": c.env, "seed": c.seed, "steps": self.progress.steps}
         known |= facts or {}
         return Policy(self.model, c.net, known, self._heads)
+
+    @property
+    def note(self) -> str | None:
+        """What the reader should know about how it was resumed; None if there is nothing."""
+        return self.source.note
+
+    def keep_in(self, folder: Path, checkpoints: Path) -> None:
+        """Keep what was remembered in files that are written once; see `ActingSource`."""
+        self.source.keep_in(folder / "replay", checkpoints)
 
     def leave(self, folder: Path) -> None:
         """Write the policy into a run's folder."""

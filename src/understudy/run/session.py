@@ -55,6 +55,15 @@ class Learning(Protocol):
         """Go on to the end, or until somebody stops it; returns CPU-seconds."""
         ...
 
+    def keep_in(self, folder: Path, checkpoints: Path) -> None:
+        """Keep what is too much for every checkpoint in files of its own in the run's folder.
+
+        Args:
+            folder: The run's.
+            checkpoints: Where the checkpoints are that name these files.
+        """
+        ...
+
     def leave(self, folder: Path) -> None:
         """Write what came of it into the run's folder."""
         ...
@@ -121,6 +130,7 @@ def learn_in(
         CheckpointError: A checkpoint cannot be read, or something cannot be written.
     """
     keep = run.config.keep
+    run.keep_in(folder.path, folder.checkpoints)
     resumed = folder.load()
     if resumed is not None:
         run.load_state_dict(resumed.state)
