@@ -82,7 +82,7 @@ def test_advantages_are_mixed_by_strength_each_with_its_own_discount():
     acted = batch.acted[:-1] > 0
     parts = [
         gae(batch.reward[..., None], value[..., k : k + 1], batch.terminated, acted, discount, 0.95)
-        for k, discount in enumerate(ppo.discount[:, None])
+        for k, discount in enumerate(ppo.signals.discount[:, None])
     ]
     mixed = 1 * parts[0][..., 0] + 2 * parts[1][..., 0]
     np.testing.assert_allclose(prepared.extra["advantage"], mixed, atol=1e-5)
@@ -134,7 +134,7 @@ def test_a_reward_that_is_not_finite_stops_before_the_weights():
     batch, before = rollout(ppo.model), ppo.model.flat.value.copy()
     batch.reward[3, 1] = np.nan
     with pytest.raises(
-        NonFiniteError, match=r"the gradient of \S+ is not finite.*loss/value is nan"
+        NonFiniteError, match="reward signal 'signal 0': 1 of 32 rewards are not finite"
     ):
         ppo.update(batch, 0.0)
     assert (ppo.model.flat.value == before).all()

@@ -121,7 +121,7 @@ class Constant:
 
     def __init__(self, sac: SAC, said: float, slow: float):
         self.flat = sac.critics.flat
-        self.shape = len(sac.discount), sac.dist.num_columns
+        self.shape = len(sac.signals.discount), sac.dist.num_columns
         self.said, self.slowly, self.pulled = said, slow, []
 
     def _all(self, action, number: float):
@@ -159,7 +159,7 @@ def test_values_flow_over_a_time_limit_and_stop_where_the_task_ends():
 
 def test_values_flow_over_a_termination_for_signals_that_do_not_end_there():
     sac: Any = made("continuous", signals=2)
-    sac.ends[1] = False
+    sac.signals.ends[1] = False
     sac.critics = critics = Constant(sac, 0.0, 10.0)
     batch = draw(sac, batches("continuous"))
     batch.reward[:], batch.terminated[:], batch.acted[:] = 1, True, 1

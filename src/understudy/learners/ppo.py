@@ -23,7 +23,10 @@ from understudy.ops.returns import gae, standardized
 from understudy.ops.schedule import Shape, scheduled
 from understudy.ops.surrogate import surrogate, value_error
 from understudy.rewards.signal import RewardSignal
+from understudy.rewards.signals import Signals
 from understudy.terms.term import LossTerm
+
+_PARTS = "model", "optimizer", "signals"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,13 +83,10 @@ class PPO:
             config: How it moves.
             rng: Shuffles rows; part of this object's state.
         """
-        self.model, self.signals, self.terms = model, signals, terms
+        self.model, self.signals, self.terms = model, Signals(signals), terms
         self.config, self.rng = config, rng
         self.length = config.length if model.memory else 1
         self.optimizer = Adam(model.flat, eps=1e-5, max_norm=config.max_grad_norm)
-        self.discount = np.array([s.discount for s in signals.values()], np.float32)
-        self.ends = np.array([s.ends for s in signals.values()])
-        self.strength = np.array([s.strength for s in signals.values()], np.float32)
 
     def update(self, batch: Batch, progress: float) -> Metrics:
         """Several epochs over one rollout, then the signals' own updates."""
@@ -103,19 +103,16 @@ class PPO:
                 break
         # Only now: these rows were lived under the old unit, the next will be under the new one.
         self.model.observe({name: x[batch.acted > 0] for name, x in batch.obs.items()})
-        said = {name: float(value) for name, value in metrics.items()}
-        for name, signal in self.signals.items():
-            said |= {f"{name}/{key}": float(x) for key, x in signal.update(batch).items()}
-        return said
+        figures = {**metrics, **self.signals.update(batch)}
+        return {name: float(figure) for name, figure in figures.items()}
 
     def prepare(self, batch: Batch) -> Batch:
         """What stays fixed during the epochs: one look at all rows, and what follows from it."""
         head, value, memory = self.model.look(batch.obs, batch.state, batch.fresh)
         log_prob = self.model.dist.score(head[:-1], batch.code)[0]
-        reward = np.stack([signal.reward(batch) for signal in self.signals.values()], -1)
-        acted = batch.acted[:-1]
-        over, lam = batch.terminated, self.config.lam
-        advantage = gae(reward, value, over, acted > 0, self.discount, lam, self.ends)
+        acted, over, signals = batch.acted[:-1], batch.terminated, self.signals
+        reward, lam = signals.reward(batch), self.config.lam
+        advantage = gae(reward, value, over, acted > 0, signals.discount, lam, signals.ends)
         batch.extra["memory"] = memory
         return Batch(
             obs={name: x[:-1] for name, x in batch.obs.items()},
@@ -127,7 +124,7 @@ class PPO:
                 "log_prob": log_prob,
                 "value": value[:-1],
                 "target": advantage + value[:-1],
-                "advantage": advantage @ self.strength,
+                "advantage": advantage @ signals.strength,
             },
         )
 
@@ -155,17 +152,11 @@ class PPO:
 
     def state_dict(self) -> dict[str, Any]:
         """See `Learner`."""
-        return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "rng": self.rng.bit_generator.state,
-            "signals": {name: s.state_dict() for name, s in self.signals.items()},
-        }
+        parts = {name: getattr(self, name).state_dict() for name in _PARTS}
+        return {**parts, "rng": self.rng.bit_generator.state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `Learner`."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for name in _PARTS:
+            getattr(self, name).load_state_dict(state[name])
         self.rng.bit_generator.state = state["rng"]
-        for name, signal in self.signals.items():
-            signal.load_state_dict(state["signals"][name])

@@ -28,10 +28,11 @@ from understudy.ops.schedule import Shape, scheduled
 from understudy.ops.soft import Belief, soft_policy, temperature
 from understudy.ops.soft_product import Plan
 from understudy.ops.td import n_step_target, soft_value, td_error
-from understudy.rewards.signal import RewardSignal, rewards
+from understudy.rewards.signal import RewardSignal
+from understudy.rewards.signals import Signals
 from understudy.terms.term import LossTerm
 
-_PARTS = "model", "critics", "heat", "policy_adam", "critic_adam", "heat_adam"
+_PARTS = "model", "critics", "heat", "policy_adam", "critic_adam", "heat_adam", "signals"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,15 +84,11 @@ class SAC:
         Raises:
             ValueError: No signal counts, or more critics are asked than there are.
         """
-        self.model, self.critics, self.signals, self.terms = model, critics, signals, terms
+        self.model, self.critics, self.terms = model, critics, terms
+        self.signals = Signals(signals)
         self.config, self.rng, self.dist = config, rng, critics.dist
-        self.discount = np.array([s.discount for s in signals.values()], np.float32)
-        self.strength = np.array([s.strength for s in signals.values()], np.float32)
-        if not self.strength.sum() > 0:
-            raise ValueError("no reward signal has a strength above 0: there is nothing to seek")
         if config.pessimism > critics.num_critics:
             raise ValueError(f"pessimism={config.pessimism} of {critics.num_critics} critics")
-        self.ends = np.array([s.ends for s in signals.values()])
         num_parts = len(self.dist.parts)
         self.heat = Flat(num_parts)
         self.log_alpha = parameter(self.heat, "log_temperature", num_parts)
@@ -122,7 +119,7 @@ class SAC:
 
         asked = judges if c.belief == "least" else np.arange(critics.num_critics)
         said = critics.ask(known, now.action, asked)
-        policy_loss = soft_policy(here, now, said, self.strength, alpha, share, c.belief)
+        policy_loss = soft_policy(here, now, said, self.signals.strength, alpha, share, c.belief)
         figures["loss/policy"] = Lazy(lambda: policy_loss.value)
         loss = policy_loss
         for term in self.terms.values():
@@ -137,9 +134,7 @@ class SAC:
 
         figures["entropy"] = Lazy(lambda: -float((share * now.information.sum(-1)).sum()))
         figures["temperature"] = Lazy(lambda: float(alpha.mean()))
-        for name, signal in self.signals.items():
-            figures |= {f"{name}/{key}": value for key, value in signal.update(batch).items()}
-        return figures
+        return figures | self.signals.update(batch)
 
     def critic_loss(
         self, batch: Batch, known: Batch, after: Plan, judges: Array, alpha: Array
@@ -150,25 +145,23 @@ class SAC:
         since then has changed its mind. A time limit ends no value; the end of the task ends that
         of the signals which say so.
         """
-        reward = rewards(self.signals, batch)
+        signals = self.signals
+        reward = signals.reward(batch)
         said = self.critics.slow(batch, after.action, judges)
-        value = soft_value(said, after, alpha, self.strength)
-        over = batch.terminated[..., None] & self.ends
+        value = soft_value(said, after, alpha, signals.strength)
+        over = batch.terminated[..., None] & signals.ends
         acted = batch.acted[1:] > 0
-        target = n_step_target(reward, value, over, acted, self.discount, batch.n_step)
+        target = n_step_target(reward, value, over, acted, signals.discount, batch.n_step)
         action, pick = self.dist.done(known.code)
         return td_error(self.critics(known, action), pick, target, known.share)
 
     def state_dict(self) -> dict[str, Any]:
         """See `Learner`."""
-        signals = {name: signal.state_dict() for name, signal in self.signals.items()}
         parts = {name: getattr(self, name).state_dict() for name in _PARTS}
-        return {**parts, "signals": signals, "rng": self.rng.bit_generator.state}
+        return {**parts, "rng": self.rng.bit_generator.state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `Learner`."""
         for name in _PARTS:
             getattr(self, name).load_state_dict(state[name])
-        for name, signal in self.signals.items():
-            signal.load_state_dict(state["signals"][name])
         self.rng.bit_generator.state = state["rng"]

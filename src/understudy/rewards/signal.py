@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, SupportsFloat
 
-import numpy as np
-
 from understudy.data.batch import Batch
-from understudy.errors import NonFiniteError
-from understudy.ops.arrays import Array, module_of
+from understudy.ops.arrays import Array
 
 
 class RewardSignal(Protocol):
@@ -50,22 +47,3 @@ class RewardSignal(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         ...
-
-
-def rewards(signals: Mapping[str, RewardSignal], batch: Batch) -> Array:
-    """`[L, B, S]` what every signal says of these rows.
-
-    Raises:
-        NonFiniteError: A number is not finite; names the signal.
-    """
-    said = [signal.reward(batch) for signal in signals.values()]
-    for name, reward in zip(signals, said, strict=True):
-        # The sum of finite numbers is finite, unless they are beyond what anyone can learn from.
-        if not np.isfinite(float(reward.sum())):
-            good = module_of(reward).isfinite(reward).reshape(-1)
-            raise NonFiniteError(
-                f"reward signal '{name}': {int((~good).sum())} of {len(good)} rewards are not "
-                "finite, and nothing was learned from them; look for what the environment gives "
-                "(understudy doctor), or for huge numbers in the demonstrations"
-            )
-    return module_of(said[0]).stack(said, -1)
