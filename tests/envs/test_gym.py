@@ -1,7 +1,7 @@
 """Gymnasium's environments keep the contract, and what they do wrong is said in one line."""
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -364,3 +364,31 @@ def test_noise_disturbs_what_is_done_and_keeps_what_was_meant():
     assert noisy(Fixed(lambda obs: meant), spec, 0).act({}, {}, np.zeros(3000, bool))[0].at(
         0
     ).discrete.tolist() == [1]
+
+
+class Counted(gymnasium.Env):
+    """Sees at most four things, as it says."""
+
+    metadata: ClassVar[dict[str, Any]] = {"max_entities": 4}
+    observation_space = gymnasium.spaces.Sequence(gymnasium.spaces.Box(-1, 1, (2,)), stack=True)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros((3, 2), np.float32), {}
+
+    def step(self, action):
+        return np.zeros((4, 2), np.float32), 0.0, False, False, {}
+
+
+def test_an_environment_may_say_how_many_entities_it_shows_at_most(monkeypatch):
+    def shape(**options):
+        (spec,) = GymEnv(Counted, **options).behaviors.values()
+        (obs,) = (o for o in spec.obs.values() if o.kind == "entities")
+        return obs.shape
+
+    assert shape() == (4, 2)
+    assert shape(max_entities=9) == (9, 2)
+    monkeypatch.setattr(Counted, "metadata", {"max_entities": "four"})
+    with pytest.raises(EnvError, match="max_entities is 'four': expected a whole number"):
+        GymEnv(Counted)

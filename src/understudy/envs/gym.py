@@ -18,7 +18,7 @@ from understudy.data.spaces import spec_of
 from understudy.data.spec import Field
 from understudy.envs.diary import Diary
 from understudy.envs.env import Moment
-from understudy.envs.gym_make import make_envs, name_of, versions_of
+from understudy.envs.gym_make import make_envs, most_entities, name_of, versions_of
 from understudy.errors import EnvError
 
 BEHAVIOR = "agent"
@@ -51,7 +51,7 @@ class GymEnv:
         *,
         render_mode: str | None = None,
         make_kwargs: Mapping[str, Any] | None = None,
-        max_entities: int = 32,
+        max_entities: int | None = None,
         first_slot: int = 0,
     ) -> None:
         """Make the environments.
@@ -62,7 +62,8 @@ class GymEnv:
             slots: How many run side by side; an environment that exists already is only one.
             render_mode: Of slot 0, for `render`; None: no pictures.
             make_kwargs: For `gymnasium.make` or the callable.
-            max_entities: The most entities of an observation of variable length.
+            max_entities: The most entities of an observation of variable length; None: as
+                many as the environment's `metadata["max_entities"]` says, else 32.
             first_slot: The number of the first slot, for seeds and messages, where slots before it
                 are kept elsewhere.
 
@@ -85,16 +86,17 @@ class GymEnv:
         self.slots: Mapping[str, int] = {BEHAVIOR: slots}
         self._make_rows(slots)
 
-    def _plan(self, first: Any, max_entities: int) -> None:
+    def _plan(self, first: Any, max_entities: int | None) -> None:
         """What is seen and done, and who translates it."""
         seen, done = first.observation_space, first.action_space
         for other in self._envs[1:]:
             if other.observation_space != seen or other.action_space != done:
                 raise EnvError("the environments of two slots have different spaces")
-        spec = spec_of(seen, done, max_entities=max_entities)
+        most = most_entities(first.metadata, max_entities)
+        spec = spec_of(seen, done, max_entities=most)
         self.behaviors: Mapping[str, Any] = {BEHAVIOR: spec}
         self._actions = ActionCodec(done)
-        self._codec = ObsCodec(seen, max_entities, num_choices=spec.action.num_choices)
+        self._codec = ObsCodec(seen, most, num_choices=spec.action.num_choices)
         self._write = self._codec.encode_into
 
     def _make_rows(self, slots: int) -> None:

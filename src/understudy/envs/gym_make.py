@@ -74,6 +74,22 @@ def registered(source: Any, env_id: str) -> Any:
     return gymnasium.spec(env_id)
 
 
+def most_entities(metadata: Mapping[str, Any], asked: int | None) -> int:
+    """How many entities an observation of variable length has at most.
+
+    Args:
+        metadata: The environment's, which may say `max_entities`.
+        asked: What the user said, which goes before; None if nothing.
+
+    Raises:
+        EnvError: The environment says no whole number above 0.
+    """
+    most = metadata.get("max_entities", 32) if asked is None else asked
+    if not isinstance(most, int) or most < 1:
+        raise EnvError(f"max_entities is {most!r}: expected a whole number above 0")
+    return most
+
+
 def versions_of(env: Any) -> dict[str, str]:
     """Name to version of Gymnasium, the simulator and the package that an environment is from."""
     names = {"gymnasium"}

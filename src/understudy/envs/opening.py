@@ -57,7 +57,7 @@ def open_env(
     steps: int | None = None,
     render_mode: str | None = None,
     make_kwargs: Mapping[str, Any] | None = None,
-    max_entities: int = 32,
+    max_entities: int | None = None,
 ) -> Env:
     """Our contract around whatever was given.
 
@@ -75,7 +75,8 @@ def open_env(
         steps: How many steps will be made in all slots together, for `auto`; None: very many.
         render_mode: Of slot 0, for `render`; None: no pictures.
         make_kwargs: For `gymnasium.make` or the function.
-        max_entities: The most entities of an observation of variable length.
+        max_entities: The most entities of an observation of variable length; None: as
+            many as the environment's `metadata["max_entities"]` says, else 32.
 
     Raises:
         EnvError: It cannot be made, or not in this way.
@@ -108,7 +109,7 @@ def planned(
     *,
     steps: int | None = None,
     make_kwargs: Mapping[str, Any] | None = None,
-    max_entities: int = 32,
+    max_entities: int | None = None,
 ) -> Plan:
     """Who is to keep the slots, by what a step costs.
 
@@ -122,7 +123,8 @@ def planned(
         slots: How many run side by side.
         steps: How many steps will be made in all slots together; None: very many.
         make_kwargs: For `gymnasium.make` or the function.
-        max_entities: The most entities of an observation of variable length.
+        max_entities: The most entities of an observation of variable length; None: as
+            many as the environment's `metadata["max_entities"]` says, else 32.
 
     Raises:
         EnvError: It cannot be made, or breaks its contract while it is stepped.
@@ -222,7 +224,7 @@ def _native(env: Any, slots: int, render_mode: str | None, kwargs: Mapping[str, 
         raise EnvError(f"{name}: cannot make its vectorized form: {text}") from error
 
 
-def _existing(env: Any, max_entities: int) -> Env | None:
+def _existing(env: Any, max_entities: int | None) -> Env | None:
     """Our contract around what has its slots already; None where they are yet to be made."""
     import gymnasium
 

@@ -58,7 +58,7 @@ class PoolEnv:
         *,
         render_mode: str | None = None,
         make_kwargs: Mapping[str, Any] | None = None,
-        max_entities: int = 32,
+        max_entities: int | None = None,
     ) -> None:
         """Start the workers, each with an even share of the slots.
 
@@ -69,7 +69,8 @@ class PoolEnv:
             workers: How many processes; no more than there are slots.
             render_mode: Of slot 0, for `render`; None: no pictures.
             make_kwargs: For `gymnasium.make` or the function.
-            max_entities: The most entities of an observation of variable length.
+            max_entities: The most entities of an observation of variable length; None: as
+                many as the environment's `metadata["max_entities"]` says, else 32.
 
         Raises:
             EnvError: It cannot be made, its spaces are not supported, or a worker cannot make it.
@@ -105,7 +106,7 @@ class PoolEnv:
             self.close()
             raise
 
-    def _describe(self, env: Any, max_entities: int) -> None:
+    def _describe(self, env: Any, max_entities: int | None) -> None:
         """What can be said without a worker; what is wrong with the environment is said here."""
         import gymnasium
 

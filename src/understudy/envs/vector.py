@@ -27,7 +27,7 @@ from understudy.data.spaces import spec_of
 from understudy.data.spec import Spec
 from understudy.envs.env import Moment
 from understudy.envs.gym import BEHAVIOR
-from understudy.envs.gym_make import name_of, versions_of
+from understudy.envs.gym_make import most_entities, name_of, versions_of
 from understudy.errors import EnvError
 
 
@@ -45,13 +45,14 @@ class VectorGym:
         versions: Gymnasium and the package that the environment is from.
     """
 
-    def __init__(self, vec: Any, *, max_entities: int = 32) -> None:
+    def __init__(self, vec: Any, *, max_entities: int | None = None) -> None:
         """Take a vector environment over.
 
         Args:
             vec: A `gymnasium.vector.VectorEnv`, or what looks like one (see
                 `understudy.envs.envpool`); it is closed with this one.
-            max_entities: The most entities of an observation of variable length.
+            max_entities: The most entities of an observation of variable length; None: as
+                many as the environment's `metadata["max_entities"]` says, else 32.
 
         Raises:
             EnvError: Its spaces are not supported, or it does not say its autoreset mode.
@@ -63,12 +64,13 @@ class VectorGym:
         seen, done = vec.single_observation_space, vec.single_action_space
         try:
             self._mode = _mode_of(vec)
-            spec = spec_of(seen, done, max_entities=max_entities)
+            most = most_entities(vec.metadata, max_entities)
+            spec = spec_of(seen, done, max_entities=most)
         except EnvError as error:
             raise EnvError(f"{self.env_id}: {error}") from None
         self.behaviors: Mapping[str, Spec] = {BEHAVIOR: spec}
         self.slots: Mapping[str, int] = {BEHAVIOR: vec.num_envs}
-        self._codec = ObsCodec(seen, max_entities, num_choices=spec.action.num_choices)
+        self._codec = ObsCodec(seen, most, num_choices=spec.action.num_choices)
         self._actions, self._action_space = ActionCodec(done), done
         self._everyone = np.arange(vec.num_envs)
         self._next = Action.zeros(spec.action, vec.num_envs)

@@ -33,7 +33,8 @@ class Told:
         slots: How many there are in all.
         mine: Which of them it keeps.
         render_mode: Of its first slot.
-        max_entities: The most entities of an observation of variable length.
+        max_entities: The most entities of an observation of variable length; None: as
+            many as the environment's `metadata["max_entities"]` says, else 32.
     """
 
     source: Any
@@ -42,7 +43,7 @@ class Told:
     slots: int
     mine: range
     render_mode: str | None
-    max_entities: int
+    max_entities: int | None
 
 
 def serve(told: Told, memory: Any, pipe: Any) -> None:

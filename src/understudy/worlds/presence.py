@@ -36,7 +36,7 @@ class Presence(gymnasium.Env[Things, np.int64]):
     Optimum: 16. By chance 8.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 4}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 4, "max_entities": 6}
 
     def __init__(self, render_mode: str | None = None) -> None:
         self.render_mode = render_mode
