@@ -91,7 +91,45 @@ class BC(Agent):
         return None if self.run is None else self.run.report()
 
 
-class PPO(Agent):
+class ActingAgent(Agent):
+    """An agent that learns by acting; `PPO` and `SAC` are such."""
+
+    run: Reinforcement | None
+
+    def __init__(
+        self,
+        env: Any,
+        *,
+        demos: Demos | str | Path | Sequence[str | Path] | None = None,
+        seed: int | None = None,
+        config: Any = None,
+        terms: Mapping[str, LossTerm] | None = None,
+        **changes: Any,
+    ) -> None:
+        """Make the environment, and be ready to learn.
+
+        Args:
+            env: A Gymnasium id or environment, or one of our `Env`s.
+            demos: Demonstrations to lean on as `config` says, or where they are.
+            seed: Of everything random; None: the config's.
+            config: All settings; by default those tuned for the environment, else the method's.
+            terms: Further losses of the policy, by name.
+            changes: Single fields of the config, such as `steps=50_000` or `slots=4`.
+
+        Raises:
+            ConfigError, DemoError, EnvError: Something does not fit; says what and what to do.
+        """
+        known = config or settings_for(self.method, env)
+        self.config = changed(known, _said(env, seed, changes))
+        world = acting_env(env, self.config)
+        if demos is not None and not isinstance(demos, Demos):
+            demos = _loaded(demos, one(world.behaviors))
+        self.log = []
+        self.run = make_run(world, self.config, self.log.append, demos=demos, terms=terms)
+        self.policy = self.run.policy()
+
+
+class PPO(ActingAgent):
     """Proximal policy optimization with the shape that users of Stable-Baselines know.
 
     Example:
@@ -100,41 +138,12 @@ class PPO(Agent):
 
     method = "ppo"
     config: OnPolicyConfig
-    run: Reinforcement | None
-
-    def __init__(
-        self,
-        env: Any,
-        *,
-        demos: Demos | str | Path | Sequence[str | Path] | None = None,
-        seed: int | None = None,
-        config: OnPolicyConfig | None = None,
-        terms: Mapping[str, LossTerm] | None = None,
-        **changes: Any,
-    ) -> None:
-        """Make the environment, and be ready to learn.
-
-        Args:
-            env: A Gymnasium id or environment, or one of our `Env`s.
-            demos: Demonstrations to lean on as `config.shown` says, or where they are.
-            seed: Of everything random; None: the config's.
-            config: All settings; by default those tuned for the environment, else those of
-                `OnPolicyConfig`.
-            terms: Further losses of the policy, by name.
-            changes: Single fields of the config, such as `steps=50_000` or `slots=4`.
-
-        Raises:
-            ConfigError, DemoError, EnvError: Something does not fit; says what and what to do.
-        """
-        known = config or settings_for("ppo", env)
-        self.config = changed(known, _said(env, seed, changes))
-        self.log = []
-        self.run = _acting(env, self.config, self.log, demos, terms)
-        self.policy = self.run.policy()
 
 
-class SAC(Agent):
+class SAC(ActingAgent):
     """Soft actor-critic with the shape that users of Stable-Baselines know.
+
+    Demonstrations need rewards: they are mixed into every batch.
 
     Example:
         `agent = SAC("Pendulum-v1", steps=10_000).learn()` and then `agent.predict(obs)`.
@@ -142,37 +151,6 @@ class SAC(Agent):
 
     method = "sac"
     config: OffPolicyConfig
-    run: Reinforcement | None
-
-    def __init__(
-        self,
-        env: Any,
-        *,
-        demos: Demos | str | Path | Sequence[str | Path] | None = None,
-        seed: int | None = None,
-        config: OffPolicyConfig | None = None,
-        terms: Mapping[str, LossTerm] | None = None,
-        **changes: Any,
-    ) -> None:
-        """Make the environment, and be ready to learn.
-
-        Args:
-            env: A Gymnasium id or environment, or one of our `Env`s.
-            demos: Demonstrations with rewards, mixed into every batch, or where they are.
-            seed: Of everything random; None: the config's.
-            config: All settings; by default those tuned for the environment, else those of
-                `OffPolicyConfig`.
-            terms: Further losses of the policy, by name.
-            changes: Single fields of the config, such as `steps=50_000`.
-
-        Raises:
-            ConfigError, DemoError, EnvError: Something does not fit; says what and what to do.
-        """
-        known = config or settings_for("sac", env)
-        self.config = changed(known, _said(env, seed, changes))
-        self.log = []
-        self.run = _acting(env, self.config, self.log, demos, terms)
-        self.policy = self.run.policy()
 
 
 def settings_for(method: str, env: Any) -> Any:
@@ -191,19 +169,6 @@ def _said(env: Any, seed: int | None, changes: Mapping[str, Any]) -> dict[str, A
     """All fields that the arguments of a preset change."""
     named = {"env": env} if isinstance(env, str) else {}
     return {**changes, **named, **({} if seed is None else {"seed": seed})}
-
-
-def _acting(
-    env: Any,
-    config: OnPolicyConfig | OffPolicyConfig,
-    log: list[Mapping[str, Any]],
-    demos: Demos | str | Path | Sequence[str | Path] | None,
-    terms: Mapping[str, LossTerm] | None,
-) -> Reinforcement:
-    world = acting_env(env, config)
-    if demos is not None and not isinstance(demos, Demos):
-        demos = _loaded(demos, one(world.behaviors))
-    return make_run(world, config, log.append, demos=demos, terms=terms)
 
 
 def record(

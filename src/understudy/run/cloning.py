@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from understudy.data.demos import Demos, Rows
 from understudy.data.episode import End, Episode
 from understudy.data.spec import ActionSpec, Spec
-from understudy.errors import CheckpointError, DemoError
+from understudy.errors import DemoError
 from understudy.learners.supervised import Supervised, SupervisedConfig
 from understudy.nets.model import Model, NetConfig, make_model
 from understudy.nets.threads import fitting_threads
@@ -23,6 +23,7 @@ from understudy.ops.product import Product
 from understudy.run.held_out import HeldOutReport, report
 from understudy.run.keep import KeepConfig
 from understudy.run.loop import Behavior, Progress, Run, Watcher, learn
+from understudy.run.parts import load_states, states_of
 from understudy.run.policy import Policy
 from understudy.run.source import Offline, OfflineConfig
 from understudy.run.watch import HeldOut, HeldOutConfig, Keeper, Log, Note, Sentry, Stateful
@@ -152,7 +153,7 @@ class Cloning:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the run's future depends on, by part."""
-        return {name: part.state_dict() for name, part in self.parts.items()}
+        return states_of(self.parts)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a checkpoint's state, to the same end as without the stop.
@@ -160,19 +161,7 @@ class Cloning:
         Raises:
             CheckpointError: It is the state of a run with other settings or demonstrations.
         """
-        if set(state) != set(self.parts):
-            raise CheckpointError(
-                f"the checkpoint is of a run made of {', '.join(sorted(state))}; this one is made "
-                f"of {', '.join(sorted(self.parts))}: are the settings the same?"
-            )
-        try:
-            for name, part in self.parts.items():
-                part.load_state_dict(state[name])
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(
-                f"the checkpoint does not fit this run: {error}; are the settings and the "
-                "demonstrations the same?"
-            ) from None
+        load_states(self.parts, state)
         # A run that had given up is over, even if it was killed before it could say so.
         if self.held_out is not None:
             self.held_out.give_up(self.progress)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from understudy.errors import CheckpointError
 from understudy.learners.learner import Learner
 from understudy.nets.flat import Flat
 from understudy.nets.model import Model, NetConfig
@@ -15,6 +14,7 @@ from understudy.nets.threads import fitting_threads
 from understudy.rewards.signal import RewardSignal
 from understudy.run.keep import KeepConfig
 from understudy.run.loop import Behavior, Progress, Run, Watcher, learn
+from understudy.run.parts import load_states, states_of
 from understudy.run.policy import Policy
 from understudy.run.returns import Returns
 from understudy.run.source import Offline, Source
@@ -147,7 +147,7 @@ class Reinforcement:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the run's future depends on, by part."""
-        return {name: part.state_dict() for name, part in self.parts.items()}
+        return states_of(self.parts)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a checkpoint's state, to the same end as without the stop.
@@ -156,18 +156,7 @@ class Reinforcement:
             CheckpointError: It is the state of a run with other settings.
             EnvError: The environment is not determined by its seed and actions.
         """
-        if set(state) != set(self.parts):
-            raise CheckpointError(
-                f"the checkpoint is of a run made of {', '.join(sorted(state))}; this one is made "
-                f"of {', '.join(sorted(self.parts))}: are the settings the same?"
-            )
-        try:
-            for name, part in self.parts.items():
-                part.load_state_dict(state[name])
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(
-                f"the checkpoint does not fit this run: {error}; are the settings the same?"
-            ) from None
+        load_states(self.parts, state)
 
     def learn(self, keeper: Keeper | None = None, watchers: Sequence[Watcher] = ()) -> float:
         """Go on to the end, or until somebody stops it.
