@@ -149,3 +149,43 @@ def test_the_first_rows_have_the_same_ways_back(lead, free):
     first.pull(gradient)
     np.testing.assert_allclose(flat.grad, expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(net(x).first(2).first(1).array, first.array[:1])
+
+
+@pytest.mark.parametrize("lead", [(7,), (1, 6), (3, 4)], ids=str)
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("sizes", [(5, 1), (4, 8, 1), (3, 16, 12, 1), (2, 6, 5, 7, 1)], ids=str)
+def test_a_slope_and_its_way_back_are_those_of_differentiating_twice(sizes, activation, lead):
+    net, flat, rng = made(sizes, activation, 0)
+    module, _ = twin(net, sizes, activation, 0)
+    x = rng.standard_normal((*lead, sizes[0])).astype(F32)
+    tensor = torch.from_numpy(x.astype(np.float64)).requires_grad_()
+    (expected,) = torch.autograd.grad(module(tensor).sum(), tensor, create_graph=True)
+    slope = net.slope(x)
+    np.testing.assert_allclose(slope.array, expected.detach(), rtol=1e-4, atol=1e-5)
+    assert not flat.grad.any()
+
+    u = rng.standard_normal(x.shape).astype(F32)
+    slope.pull(u)
+    (expected * torch.from_numpy(u.astype(np.float64))).sum().backward()
+    scale = max(np.abs(flat.grad).max(), 1e-3)
+    for k, layer in enumerate(list(module)[::2]):
+        for mine, theirs in ((net.weights[k][1].T, layer.weight), (net.biases[k][1], layer.bias)):
+            # A slope does not depend on the last bias, nor, between rectifiers, on any.
+            found = np.zeros(mine.shape) if theirs.grad is None else np.asarray(theirs.grad)
+            np.testing.assert_allclose(mine, found, rtol=1e-4, atol=1e-5 * scale)
+    assert np.abs(net.weights[0][1]).max() > 1e-3, "there was something to compare"
+
+
+def test_a_slope_at_the_input_is_that_of_the_way_back_from_the_output():
+    net, _, rng = made((3, 16, 12, 1), "tanh", 0)
+    x = rng.standard_normal((5, 3)).astype(F32)
+    np.testing.assert_allclose(
+        net.slope(x).array, net(x).back(np.ones((5, 1), F32)), rtol=1e-6, atol=1e-7
+    )
+
+
+@pytest.mark.parametrize(("sizes", "free"), [((3, 4, 2), 0), ((3, 4, 1), 1)])
+def test_several_outputs_have_no_slope(sizes, free):
+    net, _, _ = made(sizes, "relu", free)
+    with pytest.raises(ValueError, match="the slope of 2 outputs"):
+        net.slope(np.zeros((1, 3), F32))

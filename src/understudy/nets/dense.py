@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from understudy.nets.flat import F32, Flat, Vector
 from understudy.nets.threads import fitting_threads
@@ -72,21 +73,25 @@ class Dense:
 
     def __call__(self, x: Vector) -> Out:
         """`[..., D]` float32 -> `[..., P + free]`."""
-        lead, x = x.shape[:-1], x.reshape(-1, x.shape[-1])
-        seen = [x]
-        for (w, _), (b, _) in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            h = np.dot(seen[-1], w)
-            h += b
-            seen.append(_activate(h, self.activation))
+        lead, seen = x.shape[:-1], self._hidden(x)
         w, b = self.weights[-1][0], self.biases[-1][0]
         if self.free:
-            y = np.empty((len(x), len(b)), F32)
+            y = np.empty((len(seen[-1]), len(b)), F32)
             y[:, : w.shape[1]] = np.dot(seen[-1], w)
             y[:, w.shape[1] :] = 0
         else:
             y = np.dot(seen[-1], w)
         y += b
         return self._out(y, seen, lead)
+
+    def _hidden(self, x: Vector) -> list[Vector]:
+        """The input and every hidden layer, as rows."""
+        seen = [x.reshape(-1, x.shape[-1])]
+        for (w, _), (b, _) in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            h = np.dot(seen[-1], w)
+            h += b
+            seen.append(_activate(h, self.activation))
+        return seen
 
     def _out(self, y: Vector, seen: list[Vector], lead: tuple[int, ...]) -> Out:
         def first(count: int) -> Out:
@@ -125,13 +130,59 @@ class Dense:
     def _through(self, seen: list[Vector], k: int, d: Vector) -> Vector:
         """From the gradient above layer `k` to the one below the activation that feeds it."""
         d, h = np.dot(d, self.weights[k][0].T), seen[k]
-        if self.activation == "relu":
-            d *= h > _ZERO
-            return d
-        slope = np.multiply(h, h)
-        np.subtract(_ONE, slope, out=slope)
-        d *= slope
+        d *= _slope(h, self.activation)
         return d
+
+    def slope(self, x: Vector) -> Out:
+        """The gradient of a single output at its input, as an output of its own: `[..., D]`.
+
+        Its way back takes `u [..., D]` and adds the gradient of `u . slope` (Pearlmutter, 1994,
+        "Fast exact multiplication by the Hessian"): `u` is carried forward through the linearized
+        layers, and meets at every weight what had been carried backward. Where the activation is
+        curved its second derivative adds a gradient, which walks back as any other; that of a
+        rectifier is 0 (it has none where its input is exactly 0).
+
+        Raises:
+            ValueError: There is another number of outputs than one.
+        """
+        if self.free or self.weights[-1][0].shape[1] != 1:
+            outputs = self.weights[-1][0].shape[1] + self.free
+            raise ValueError(f"the slope of {outputs} outputs: expected one that sees the input")
+        seen, last = self._hidden(x), len(self.weights) - 1
+        bends = [_slope(h, self.activation) for h in seen[1:]]
+        # What arrives from above before (`upper`) and behind (`lower`) every layer's activation.
+        lower = [np.ones((len(seen[0]), 1), F32)]
+        upper: list[Vector] = []
+        for k in range(last, 0, -1):
+            upper.insert(0, np.dot(lower[0], self.weights[k][0].T))
+            lower.insert(0, upper[0] * bends[k - 1])
+        slope = np.dot(lower[0], self.weights[0][0].T)
+
+        def pull(u: Vector) -> None:
+            t = u.reshape(slope.shape).astype(F32, copy=False)
+            curved: list[Vector] = []
+            for k, (w, grad) in enumerate(self.weights):
+                grad += np.dot(t.T, lower[k])
+                if k < last:
+                    s = np.dot(t, w)
+                    t = s * bends[k]
+                    if self.activation == "tanh":
+                        curved.append(F32(-2) * seen[k + 1] * bends[k] * s * upper[k])
+            if curved:
+                self._pull_inside(seen, curved)
+
+        return Out(slope.reshape(x.shape), pull)
+
+    def _pull_inside(self, seen: list[Vector], gradients: list[Vector]) -> None:
+        """Pull gradients at the sums before every activation."""
+        d = np.zeros_like(gradients[-1])
+        for k in range(len(gradients) - 1, -1, -1):
+            d += gradients[k]
+            grad_w, grad_b = self.weights[k][1], self.biases[k][1]
+            grad_w += np.dot(seen[k].T, d)
+            grad_b += d.sum(0)
+            if k:
+                d = self._through(seen, k, d)
 
     def runner(self, rows: int) -> Callable[[Vector], Vector]:
         """A function `[rows, D] -> [rows, P + free]` that reuses its memory, for acting.
@@ -176,6 +227,14 @@ def orthogonal(rng: np.random.Generator, rows: int, columns: int, gain: float) -
 def _prepared(activation: Activation, h: Vector) -> Callable[..., Vector]:
     """The activation from one array of this shape into another, `out`."""
     return np.tanh if activation == "tanh" else partial(np.maximum, np.zeros_like(h))
+
+
+def _slope(h: Vector, activation: Activation) -> NDArray[Any]:
+    """The activation's derivative where it has come to `h`; true and false for a rectifier."""
+    if activation == "relu":
+        return h > _ZERO
+    slope = np.multiply(h, h)
+    return np.subtract(_ONE, slope, out=slope)
 
 
 def _activate(h: Vector, activation: Activation) -> Vector:
