@@ -60,7 +60,6 @@ SETTINGS = {
             },
         },
     ),
-    "grid": (PPO, 8, {"n_steps": 128, "batch_size": 256, "n_epochs": 4, "ent_coef": 0.01}),
     "dials": (PPO, 8, {"n_steps": 128, "batch_size": 256, "n_epochs": 10}),
     "pendulum": (SAC, 1, {"learning_rate": 1e-3}),
 }  # fmt: skip
@@ -69,7 +68,7 @@ SETTINGS = {
 def main() -> None:
     row, env_id, seed, steps, evaluation_seed = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
     kind, slots, options = SETTINGS[row]
-    policy = "CnnPolicy" if row == "grid" else "MlpPolicy"
+    policy = "MlpPolicy"
     if kind == "recurrent":
         from sb3_contrib import RecurrentPPO
 

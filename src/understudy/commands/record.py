@@ -29,6 +29,9 @@ def add(verbs: Any) -> None:
         metavar="ACTOR",
         help="scripted (default), random, or a run's folder or id",
     )
+    verb.add_argument(
+        "--sampled", action="store_true", help="a run draws its actions; by default the likeliest"
+    )
     verb.add_argument("--episodes", type=positive, default=20, metavar="N", help="how many (20)")
     verb.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="where to")
     verb.add_argument("--append", action="store_true", help="add to FILE, which must exist")
@@ -150,4 +153,4 @@ def _word_or_policy(args: argparse.Namespace) -> Actor | str:
         return args.actor
     from understudy.run.folder import policy_of
 
-    return policy_of(args.actor, args.results).actor(args.seed)
+    return policy_of(args.actor, args.results).actor(args.seed if args.sampled else None)
