@@ -215,6 +215,16 @@ def test_stopping_in_the_middle_changes_nothing(which, stop, tmp_path):
     np.testing.assert_array_equal(straight[0].model.flat.value, resumed[0].model.flat.value)
 
 
+def test_what_an_interrupted_turn_brought_is_told_once():
+    _, source = running()
+    while not source.returns:
+        source.collect()
+        list(source.batches())
+    source._due = 2.0
+    assert source.collect() == 0, "these batches are due first"
+    assert source.returns == []
+
+
 def test_without_its_memory_a_resumed_run_says_so_and_fills_it_before_it_learns():
     (_, first), (_, resumed) = running(keep_replay=False), running(keep_replay=False)
     for _ in range(3):

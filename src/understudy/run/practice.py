@@ -128,10 +128,10 @@ class Practice:
         Returns:
             How many actions were taken; 0 while batches of an interrupted turn are still due.
         """
+        self.returns = []  # Those of an interrupted turn have been told already.
         if self._due >= 1:
             return 0
         c, before = self.config, self.num_steps
-        self.returns = []
         while self.num_steps < max(before + c.turn_steps, self._learns_from):
             self._step()
         while before < self._learns_from and not self.replay.ready(*self._window):
