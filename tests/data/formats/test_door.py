@@ -8,6 +8,7 @@ import pickle
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -193,6 +194,14 @@ def _zip(**members: bytes) -> bytes:
     return out.getvalue()
 
 
+def _hdf5(**arrays: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    with h5py.File(out, "w") as file:
+        for name, array in arrays.items():
+            file[name] = array
+    return out.getvalue()
+
+
 def _npy() -> bytes:
     out = io.BytesIO()
     np.save(out, np.arange(3))
@@ -209,7 +218,7 @@ def _npy() -> bytes:
         ],
         (_zip(archive__data__pkl=b"", **{"archive/data.pkl": b""}), "PyTorch"),
         (_zip(data=b"{}", **{"policy.pth": b""}), "Stable-Baselines3"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(100), "an HDF5 file"),
+        (_hdf5(weights=np.ones(3)), "an HDF5 file without the arrays"),
         (b"PAR1" + bytes(100), "Arrow or Parquet"),
         (b"ARROW1\0\0" + bytes(100), "Arrow or Parquet"),
         (_npy(), "a single numpy array"),
@@ -251,7 +260,7 @@ def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
     [
         (["dataset_info.json", "state.json"], "Hugging Face"),
         (["meta/info.json"], "LeRobot"),
-        (["data/main_data.hdf5"], "Minari"),
+        (["data/metadata.json"], "a Minari data set folder in Arrow"),
     ],
 )
 def test_folders_of_other_systems_are_named(tmp_path: Path, files, found: str) -> None:

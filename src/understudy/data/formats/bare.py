@@ -75,12 +75,13 @@ def describe(
 
 
 def _guess(file: Origin, obs: tuple[str, NDArray[Any]], actions: tuple[str, NDArray[Any]]) -> Bare:
-    seen, values = _guess_obs(obs[1])
-    done, action, notes = _guess_action(file, *actions)
+    seen, values = seen_in(obs[1])
+    done, action, notes = done_in(file, *actions)
     return Bare(Spec(obs={NAME: seen}, action=done), {NAME: values}, action, notes)
 
 
-def _guess_obs(values: NDArray[Any]) -> tuple[Obs, NDArray[Any]]:
+def seen_in(values: NDArray[Any]) -> tuple[Obs, NDArray[Any]]:
+    """What an array `[R, ...]` without a description shows, and the array as it is stored."""
     shape, dtype = values.shape[1:], values.dtype.name
     picture = picture_of(shape, values.dtype)
     if picture is None:
@@ -91,9 +92,14 @@ def _guess_obs(values: NDArray[Any]) -> tuple[Obs, NDArray[Any]]:
     return Obs(kind="image", shape=picture.stored, dtype=dtype, channels_first=first), stored
 
 
-def _guess_action(
+def done_in(
     file: Origin, name: str, values: NDArray[Any]
 ) -> tuple[ActionSpec, Action, tuple[str, ...]]:
+    """What an array of actions `[N, ...]` without a description does, the actions, and notes.
+
+    Raises:
+        DemoError: There are no numbers, or choices that cannot be counted.
+    """
     flat = values.reshape(len(values), math.prod(values.shape[1:]))
     width = flat.shape[1]
     if not width:

@@ -11,10 +11,22 @@ import re
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from understudy.data.demos import Demos, join
-from understudy.data.formats import expert_npz, imitation_npz, mlagents
+from understudy.data.formats import (
+    d3rlpy,
+    d4rl,
+    di_engine,
+    expert_npz,
+    imitation_npz,
+    minari,
+    mlagents,
+    robomimic,
+    tianshou,
+)
+from understudy.data.formats.hdf5 import MAGIC as HDF5_MAGIC
+from understudy.data.formats.hdf5 import Hdf5
 from understudy.data.formats.mlagents.reader import ALIGNMENTS, Alignment
 from understudy.data.formats.npz import NPY_MAGIC, ZIP_MAGIC, Npz
 from understudy.data.formats.refusal import plain, refusal
@@ -23,8 +35,8 @@ from understudy.errors import DemoError
 
 HEAD_BYTES = 4096
 KNOWN = (
-    "an understudy recording, an ML-Agents .demo, a Stable-Baselines expert .npz or an old "
-    "imitation .npz"
+    "an understudy recording, an ML-Agents .demo, a Stable-Baselines expert .npz, an old imitation "
+    ".npz, or HDF5 of Minari, D4RL, robomimic, Tianshou, d3rlpy or DI-engine"
 )
 _ARRAYS = (
     "save it where it was made as an .npz with the arrays obs, actions, rewards and episode_starts"
@@ -36,7 +48,7 @@ class Look(NamedTuple):
 
     Attributes:
         head: Its first bytes.
-        names: The members of a zip file, without `.npy`; empty for others.
+        names: The members of a zip file, without `.npy`, or of an HDF5 file; empty for others.
     """
 
     head: bytes
@@ -113,13 +125,22 @@ def _read(path: Path, kind: Format, alignment: Alignment, spec: Spec | None) -> 
 
 
 def _in_folder(folder: Path) -> list[tuple[Path, Format]]:
+    if main := next((folder / m for m in _WHOLE_FOLDERS if (folder / m).is_file()), None):
+        return [(main, _format_of(main))]
     for marks, what in _FOREIGN_FOLDERS:
         if all((folder / mark).exists() for mark in marks):
             raise refusal(folder, None, what, f"{KNOWN}; {_ARRAYS}")
-    try:
-        files = sorted(path for path in folder.iterdir() if path.is_file())
-    except OSError as error:
-        raise _unreadable(folder, error) from None
+    files = _files(folder)
+    found = _among(files)
+    if not found:
+        names = ", ".join(path.name for path in files[:8]) + (", ..." if len(files) > 8 else "")
+        raise refusal(
+            folder, None, f"a folder without demonstrations (it holds {names or 'no file'})", KNOWN
+        )
+    return found
+
+
+def _among(files: Sequence[Path]) -> list[tuple[Path, Format]]:
     found: list[tuple[Path, Format]] = []
     for path in files:
         kind = _recognize(_look(path)) if path.stat().st_size else None
@@ -128,12 +149,14 @@ def _in_folder(folder: Path) -> list[tuple[Path, Format]]:
         elif path.suffix == ".demo":
             # A name makes nothing a demonstration, but one that claims to be is not passed over.
             _format_of(path)
-    if not found:
-        names = ", ".join(path.name for path in files[:8]) + (", ..." if len(files) > 8 else "")
-        raise refusal(
-            folder, None, f"a folder without demonstrations (it holds {names or 'no file'})", KNOWN
-        )
     return found
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_file())
+    except OSError as error:
+        raise _unreadable(folder, error) from None
 
 
 def _format_of(path: Path) -> Format:
@@ -163,6 +186,9 @@ def _look(path: Path) -> Look:
             raise refusal(path, None, "neither a file nor a folder", KNOWN)
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
+        if head.startswith(HDF5_MAGIC):
+            with Hdf5(path) as file:
+                return Look(head, file.names())
         if not head.startswith(ZIP_MAGIC):
             return Look(head, ())
         with Npz(path) as zipped:
@@ -204,8 +230,26 @@ def _read_imitation(path: Path, alignment: Alignment, spec: Spec | None) -> Demo
     return imitation_npz.read(path, spec=spec)
 
 
+def _hdf5(name: str, layout: Any) -> Format:
+    """A layout of HDF5 files: a module that recognizes the names at their top, and reads them."""
+
+    def recognizes(look: Look) -> bool:
+        return look.head.startswith(HDF5_MAGIC) and layout.recognizes(look.names)
+
+    def read(path: Path, alignment: Alignment, spec: Spec | None) -> Demos:
+        return layout.read(path, spec=spec)
+
+    return Format(name, recognizes, read)
+
+
 FORMATS = (
     Format("understudy", _recognizes_native, _read_native),
+    _hdf5("minari", minari),
+    _hdf5("robomimic", robomimic),
+    _hdf5("tianshou", tianshou),
+    _hdf5("d3rlpy", d3rlpy),
+    _hdf5("d4rl", d4rl),
+    _hdf5("di-engine", di_engine),
     Format("stable-baselines expert", lambda look: expert_npz.recognizes(look.names), _read_expert),
     Format("imitation", lambda look: imitation_npz.recognizes(look.names), _read_imitation),
     # Last, because it has no magic number.
@@ -236,9 +280,9 @@ _FOREIGN: tuple[tuple[Callable[[Look], bool], str, str], ...] = (
         _ARRAYS,
     ),
     (
-        _starts(b"\x89HDF\r\n\x1a\n"),
-        "an HDF5 file (such as of Minari, robomimic or d3rlpy), not supported yet",
-        _ARRAYS,
+        _starts(HDF5_MAGIC),
+        "an HDF5 file without the arrays of a demonstration",
+        "one of Minari, D4RL, robomimic, Tianshou, d3rlpy or DI-engine",
     ),
     (
         _starts(b"PAR1", b"ARROW1", b"FEA1", b"\xff\xff\xff\xff"),
@@ -272,9 +316,10 @@ _FOREIGN: tuple[tuple[Callable[[Look], bool], str, str], ...] = (
         "unpack it first",
     ),
 )
+# Where the file lies that stands for a whole folder.
+_WHOLE_FOLDERS = (f"data/{minari.MAIN_FILE}", minari.MAIN_FILE)
 _FOREIGN_FOLDERS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("dataset_info.json", "state.json"), "a Hugging Face data set folder, not supported yet"),
     (("meta/info.json",), "a LeRobot data set folder, not supported yet"),
-    (("data/main_data.hdf5",), "a Minari data set folder, not supported yet"),
-    (("data/metadata.json",), "a Minari data set folder, not supported yet"),
+    (("data/metadata.json",), "a Minari data set folder in Arrow, not supported yet"),
 )

@@ -1,0 +1,316 @@
+"""Minari's data sets in HDF5, read and written.
+
+A folder `NAME/data` with `main_data.hdf5` and `metadata.json`, which says the spaces. A group
+`episode_7` has `observations` `[T+1, ...]` and `actions` `[T, ...]`, nested as their spaces (the
+parts of a `Tuple` are called `_index_0`, `_index_1` ...), `rewards`, `terminations` and
+`truncations` `[T]`. Pictures may be JPEGs, one in each row.
+
+Source: https://minari.farama.org/content/dataset_standards/.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from understudy.data.action import Action
+from understudy.data.demos import Demos, Provenance
+from understudy.data.episode import End, Episode, check_episode
+from understudy.data.formats.beside import beside
+from understudy.data.formats.flat import paths_of
+from understudy.data.formats.grouped import Grouped, Part, Said, lengths_of, read_grouped
+from understudy.data.formats.hdf5 import Hdf5, Shaped, writing
+from understudy.data.formats.images import JPEG_MAGIC, decode_picture
+from understudy.data.formats.left_out import left_out
+from understudy.data.formats.minari_spaces import described, spec_in_spaces, spec_of_texts
+from understudy.data.formats.refusal import refusal
+from understudy.data.formats.wire import WireError
+from understudy.data.spaces import codecs_of
+from understudy.data.spec import Spec
+from understudy.errors import DemoError, EnvError
+
+MAIN_FILE = "main_data.hdf5"
+METADATA_FILE = "metadata.json"
+LONGEST_METADATA = 64 << 20
+_EPISODE = re.compile(r"episode_(0|[1-9][0-9]{0,8})")
+_PLACE = re.compile(r"(^|/)_index_(0|[1-9][0-9]{0,3})(?=/|$)")
+
+
+def recognizes(names: Sequence[str]) -> bool:
+    """Whether an HDF5 file with these names at its top is one of Minari."""
+    return bool(names) and all(_EPISODE.fullmatch(name) for name in names)
+
+
+def read(path: str | os.PathLike[str], *, spec: Spec | None = None) -> Demos:
+    """The demonstrations in the main file of a Minari data set.
+
+    Args:
+        path: `main_data.hdf5`; `metadata.json` is read if it lies beside it.
+        spec: What is seen and done, used only where no metadata says it; None to find out.
+
+    Raises:
+        DemoError: The files are damaged, hostile, or do not fit each other.
+        MissingExtraError: h5py is not installed.
+    """
+    file = Hdf5(path)
+    about = _metadata(Path(path).with_name(METADATA_FILE))
+    numbers = sorted(int(name[8:]) for name in file.names())
+    episodes = [f"episode_{number}" for number in numbers]
+    spec = _spec(file, about) or spec
+    seen = paths_of(file, f"{episodes[0]}/observations")
+    done = paths_of(file, f"{episodes[0]}/actions")
+    pictures = _Pictures(file)
+
+    def part(index: int) -> Part:
+        group = episodes[index]
+        return Part(
+            obs={_named(key): _under(f"{group}/observations", key) for key in seen},
+            action={_named(key): _under(f"{group}/actions", key) for key in done},
+            reward=f"{group}/rewards" if file.holds(f"{group}/rewards") else None,
+        )
+
+    grouped = Grouped(
+        file=file,
+        lengths=lengths_of(
+            file, (_under(f"{group}/actions", next(iter(done))) for group in episodes),
+            len(episodes),
+        ),
+        part=part,
+        said=lambda index: _said(file, episodes[index]),
+        fetch=pictures.fetch,
+        shape=pictures.shape,
+    )  # fmt: skip
+    notes: tuple[str, ...] = ()
+    if not about:
+        notes += (f"there is no {METADATA_FILE} beside it, which says the spaces",)
+    if file.holds(f"{episodes[0]}/infos"):
+        notes += ("the environment's infos of every step are left out",)
+    return read_grouped(grouped, spec, _provenance(path, about, notes))
+
+
+def write(path: str | os.PathLike[str], demos: Demos) -> tuple[str, ...]:
+    """A new Minari data set in a folder; it appears whole or not at all.
+
+    Args:
+        path: The folder, which must not exist yet; Minari finds it by its path under
+            `MINARI_DATASETS_PATH`, which ends in a version, such as `reach/expert-v0`.
+        demos: What is written; episodes that lie in other files are read one by one.
+
+    Returns:
+        What the layout cannot hold and was left out, in words.
+
+    Raises:
+        DemoError: The folder exists, no Gymnasium space says what the spec says, or an episode
+            does not fit.
+        MissingExtraError: h5py is not installed.
+    """
+    try:
+        spec = spec_in_spaces(demos.spec)
+        codecs = codecs_of(spec)
+        observation_space, action_space = described(spec)
+    except EnvError as error:
+        raise DemoError(f"{os.fspath(path)}: {error}") from None
+    steps, lost = 0, set[str]()
+    with beside(Path(path)) as place:
+        data = place / "data"
+        data.mkdir(parents=True)
+        with writing(data / MAIN_FILE) as file:
+            for index, episode in enumerate(demos):
+                check_episode(episode, demos.spec, episode.label or f"episode {index}")
+                lost |= _put(file.create_group(f"episode_{index}"), episode, *codecs)
+                file[f"episode_{index}"].attrs["id"] = index
+                steps += len(episode)
+        metadata: dict[str, Any] = {
+            "total_episodes": len(demos),
+            "total_steps": steps,
+            "data_format": "hdf5",
+            "jpeg_encoding": False,
+            "observation_space": observation_space,
+            "action_space": action_space,
+            "dataset_id": Path(path).name,
+            "minari_version": "0.5.3",
+            "author": [],
+            "author_email": [],
+        }
+        if demos.provenance.actor:
+            metadata["algorithm_name"] = demos.provenance.actor
+        (data / METADATA_FILE).write_text(json.dumps(metadata))
+    if demos.provenance.env_id:
+        lost.add("the environment's id, which Minari keeps with all of its registration")
+    return tuple(sorted(lost))
+
+
+def _put(group: Any, episode: Episode, see: Any, do: Any) -> set[str]:
+    """Writes an episode; returns what it has that the layout has no place for."""
+    _nest(group, "observations", see.decode_many(episode.obs))
+    acts: Action = episode.action
+    _nest(group, "actions", do.decode_many(acts), empty=not len(acts.continuous))
+    nothing = np.full(len(episode), np.nan)
+    group.create_dataset("rewards", data=nothing if episode.reward is None else episode.reward)
+    for name, end in (("terminations", End.TERMINATED), ("truncations", End.TRUNCATED)):
+        flags = np.zeros(len(episode), bool)
+        flags[-1:] = episode.end is end
+        group.create_dataset(name, data=flags)
+    group.attrs["total_steps"] = len(episode)
+    lost = left_out(episode)
+    if episode.seed is not None:
+        group.attrs["seed"] = episode.seed
+    if not episode.final_obs_known:
+        lost.add("that last observations are missing (the one before stands there again)")
+    if episode.end is End.OPEN:
+        lost.add("which recordings stopped in the middle")
+    return lost
+
+
+def _nest(group: Any, name: str, values: list[Any], *, empty: bool = False) -> None:
+    if empty:
+        raise DemoError("an episode without steps: delete it first, Minari has no place for it")
+    first = values[0]
+    if isinstance(first, dict | tuple):
+        inside = group.create_group(name)
+        for key in first if isinstance(first, dict) else range(len(first)):
+            part = key if isinstance(key, str) else f"_index_{key}"
+            _nest(inside, part, [value[key] for value in values])
+        return
+    rows = np.stack(values)
+    group.create_dataset(name, data=rows, **_packed(rows))
+
+
+def _packed(rows: NDArray[Any]) -> dict[str, Any]:
+    return {"compression": "gzip"} if rows.dtype == np.uint8 and rows[0].size > 1 else {}
+
+
+def _named(key: str) -> str:
+    """The path in the file as a path in the space: `_index_3` is place 3 of a `Tuple`."""
+    return _PLACE.sub(r"\1\2", key)
+
+
+def _under(group: str, key: str) -> str:
+    return f"{group}/{key}" if key else group
+
+
+def _said(file: Hdf5, group: str) -> Said:
+    ended = file.array(f"{group}/terminations").reshape(-1) != 0
+    cut = file.array(f"{group}/truncations").reshape(-1) != 0
+    end = End.TRUNCATED if cut[-1:].any() else End.UNKNOWN
+    end = End.TERMINATED if ended[-1:].any() else end
+    seed = file.attribute(group, "seed")
+    before = int(ended[:-1].sum())
+    return Said(
+        end=end,
+        seed=seed if isinstance(seed, int) and not isinstance(seed, bool) else None,
+        # Such as tasks that go on after they succeeded.
+        info={"terminations_before_the_end": before} if before else {},
+    )
+
+
+class _Pictures:
+    """Arrays of observations, whether they are stored as they are or as JPEGs."""
+
+    def __init__(self, file: Hdf5) -> None:
+        self._file = file
+
+    def fetch(self, path: str) -> NDArray[Any]:
+        file = self._file
+        if not file.is_ragged(path):
+            rows = file.array(path)
+            return self._decoded(path, rows) if _jpegs(rows) else rows
+        return self._decoded(path, file.ragged(path))
+
+    def shape(self, path: str) -> Shaped:
+        rows = self._first(path)
+        if rows is None:
+            return self._file.shaped(path)
+        return Shaped((1, *rows.shape[1:]), rows.dtype)
+
+    def _first(self, path: str) -> NDArray[Any] | None:
+        file = self._file
+        if file.is_ragged(path):
+            return self._decoded(path, file.ragged(path, stop=1))
+        shaped = file.shaped(path)
+        flat = len(shaped.shape) == 2 and shaped.dtype == np.uint8 and shaped.shape[0] > 0
+        rows = file.array(path, 0, 1) if flat else np.zeros(0)
+        return self._decoded(path, rows) if _jpegs(rows) else None
+
+    def _decoded(self, path: str, rows: Iterable[Any]) -> NDArray[np.uint8]:
+        out: list[NDArray[np.uint8]] = []
+        total = 0
+        for row in rows:
+            try:
+                picture = decode_picture(bytes(row))
+            except WireError as error:
+                found = f"row {len(out)} is {error.found}"
+                raise self._file.refusal(path, found, error.expected) from None
+            total += picture.nbytes
+            if total > self._file.room or picture.shape != (out or [picture])[0].shape:
+                found = f"row {len(out)} is a picture of {list(picture.shape)}"
+                raise self._file.refusal(path, found, "pictures of one size that fit into memory")
+            out.append(picture)
+        if not out:
+            raise self._file.refusal(path, "has no row", "pictures")
+        return np.stack(out)
+
+
+def _jpegs(rows: NDArray[Any]) -> bool:
+    return (
+        rows.dtype == np.uint8
+        and rows.ndim == 2
+        and len(rows) > 0
+        and rows[0, :3].tobytes() == JPEG_MAGIC
+    )
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    with path.open("rb") as file:
+        text = file.read(LONGEST_METADATA + 1)
+    if len(text) > LONGEST_METADATA:
+        raise refusal(path, None, "more metadata than fits", f"{LONGEST_METADATA} bytes")
+    try:
+        about = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        found = f"not JSON ({' '.join(str(error).split())[:80]})"
+        raise refusal(path, None, found, "Minari's metadata") from None
+    if not isinstance(about, dict):
+        raise refusal(path, None, f"a {type(about).__name__}", "Minari's metadata")
+    return about
+
+
+def _spec(file: Hdf5, about: dict[str, Any]) -> Spec | None:
+    texts = [about.get(f"{what}_space") for what in ("observation", "action")]
+    if not all(isinstance(text, str) for text in texts):
+        # Older versions wrote the spaces into the file itself.
+        texts = [file.attribute("/", f"{what}_space") for what in ("observation", "action")]
+    seen, done = texts
+    if not isinstance(seen, str) or not isinstance(done, str):
+        return None
+    try:
+        return spec_of_texts(seen, done)
+    except EnvError as error:
+        raise refusal(file.path, None, f"its spaces: {error}", "spaces of Gymnasium") from None
+
+
+def _provenance(
+    path: str | os.PathLike[str], about: dict[str, Any], notes: tuple[str, ...]
+) -> Provenance:
+    try:
+        env_id = json.loads(about["env_spec"])["id"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        env_id = None
+    actor, version = about.get("algorithm_name"), about.get("minari_version")
+    return Provenance(
+        format="minari",
+        files=(os.fspath(path),),
+        env_id=env_id if isinstance(env_id, str) else None,
+        actor=actor if isinstance(actor, str) and actor else None,
+        versions={"minari": version} if isinstance(version, str) else {},
+        notes=notes,
+    )
