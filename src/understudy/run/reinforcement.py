@@ -81,13 +81,12 @@ class ActingSource(Source, Protocol):
 
 
 class SignalLearner(Learner, Protocol):
-    """A learner that seeks reward.
+    """A learner that seeks reward."""
 
-    Attributes:
-        signals: What it is rewarded for, by name.
-    """
-
-    signals: Mapping[str, RewardSignal]
+    @property
+    def signals(self) -> Mapping[str, RewardSignal]:
+        """What it is rewarded for, by name."""
+        ...
 
 
 class Reinforcement:
