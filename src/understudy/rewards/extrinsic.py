@@ -10,6 +10,7 @@ from annotated_types import Ge, Le
 
 from understudy.data.batch import Batch
 from understudy.ops.arrays import Array
+from understudy.rewards.signal import RewardSignal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,3 +47,17 @@ class Extrinsic:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """It has no memory."""
+
+
+def rewarded_for(
+    config: ExtrinsicConfig, others: Mapping[str, RewardSignal] | None
+) -> dict[str, RewardSignal]:
+    """The environment's reward and others by name; beside others it is left out at strength 0.
+
+    Raises:
+        ValueError: Another signal has its name.
+    """
+    if others and "extrinsic" in others:
+        raise ValueError("'extrinsic' is the environment's own reward: name the signal otherwise")
+    own = {} if others and not config.strength else {"extrinsic": Extrinsic(config)}
+    return {**own, **(others or {})}
