@@ -15,7 +15,8 @@ from understudy.learners.sac import SAC, SACConfig
 from understudy.nets.critic import CriticConfig, make_critics
 from understudy.nets.model import NetConfig, make_model
 from understudy.ops.soft_product import SoftProduct
-from understudy.rewards.extrinsic import Extrinsic, ExtrinsicConfig
+from understudy.rewards.extrinsic import ExtrinsicConfig, rewarded_for
+from understudy.rewards.signal import RewardSignal
 from understudy.run.keep import KeepConfig
 from understudy.run.practice import Practice, PracticeConfig
 from understudy.run.reinforcement import Reinforcement
@@ -76,6 +77,7 @@ def off_policy(
     *,
     demos: Demos | None = None,
     terms: Mapping[str, LossTerm] | None = None,
+    signals: Mapping[str, RewardSignal] | None = None,
 ) -> Reinforcement:
     """Make everything that a SAC run needs, and reset the environment.
 
@@ -85,6 +87,8 @@ def off_policy(
         note: Takes lines for the log.
         demos: What was shown, mixed into every batch and as `config.shown` says.
         terms: Further losses of the policy, by name.
+        signals: Further rewards, by name; of strength 0 the environment's own is left out beside
+            them.
 
     Raises:
         DemoError: The demonstrations do not fit the environment, are empty, or have no rewards.
@@ -92,14 +96,15 @@ def off_policy(
     spec = env.behaviors[only_behavior(env)]
     seeds = np.random.SeedSequence(config.seed).spawn(4)
     for_weights, for_draws, for_actions, for_shown = map(np.random.default_rng, seeds)
-    signals = {"extrinsic": Extrinsic(config.extrinsic)}
+    signals = rewarded_for(config.extrinsic, signals)
     model = make_model(spec, SoftProduct(spec.action), config.net, for_weights)
     critics = make_critics(model, config.critic, for_weights, num_signals=len(signals))
     losses, shown, remembered = dict(terms or {}), None, None
     if demos is not None:
         shown, cloning = lean_on(demos, model, config.shown, for_shown)
         losses |= cloning
-        remembered = replay_of(demos) if config.practice.demo_ratio else None
+        if config.practice.demo_ratio:
+            remembered = replay_of(demos, unrewarded="extrinsic" not in signals)
     learner = SAC(model, critics, signals, losses, config.learner, for_draws)
     source = Practice(env, model, config.practice, for_actions, config.seed, remembered)
     flats = [model.flat, critics.flat]

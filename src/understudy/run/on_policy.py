@@ -14,7 +14,8 @@ from understudy.envs.env import Env
 from understudy.learners.ppo import PPO, PPOConfig
 from understudy.nets.model import NetConfig, make_model
 from understudy.ops.product import Product
-from understudy.rewards.extrinsic import Extrinsic, ExtrinsicConfig
+from understudy.rewards.extrinsic import ExtrinsicConfig, rewarded_for
+from understudy.rewards.signal import RewardSignal
 from understudy.run.fresh import Fresh
 from understudy.run.keep import KeepConfig
 from understudy.run.reinforcement import Reinforcement
@@ -72,6 +73,7 @@ def on_policy(
     *,
     demos: Demos | None = None,
     terms: Mapping[str, LossTerm] | None = None,
+    signals: Mapping[str, RewardSignal] | None = None,
 ) -> Reinforcement:
     """Make everything that a PPO run needs, and reset the environment.
 
@@ -81,6 +83,8 @@ def on_policy(
         note: Takes lines for the log.
         demos: What was shown, to lean on as `config.shown` says.
         terms: Further losses of the policy, by name.
+        signals: Further rewards, by name; of strength 0 the environment's own is left out beside
+            them.
 
     Raises:
         DemoError: The demonstrations do not fit the environment, or are empty.
@@ -88,7 +92,7 @@ def on_policy(
     spec = env.behaviors[only_behavior(env)]
     seeds = np.random.SeedSequence(config.seed).spawn(4)
     for_weights, for_order, for_actions, for_shown = map(np.random.default_rng, seeds)
-    signals = {"extrinsic": Extrinsic(config.extrinsic)}
+    signals = rewarded_for(config.extrinsic, signals)
     model = make_model(
         spec, Product(spec.action), config.net, for_weights, num_signals=len(signals)
     )

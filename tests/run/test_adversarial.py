@@ -1,0 +1,191 @@
+"""Runs of adversarial imitation: put together, stopped and gone on with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from understudy.data.demos import Demos
+from understudy.data.episode import End
+from understudy.data.spec import ActionSpec
+from understudy.learners.ppo import PPO
+from understudy.learners.sac import SAC, SACConfig
+from understudy.nets.critic import CriticConfig
+from understudy.nets.discriminator import DiscriminatorConfig
+from understudy.nets.model import NetConfig
+from understudy.rewards.extrinsic import ExtrinsicConfig
+from understudy.rewards.gail import GAIL, GAILConfig
+from understudy.run import checkpoint
+from understudy.run.adversarial import (
+    OffPolicyImitationConfig,
+    OnPolicyImitationConfig,
+    imitate,
+)
+from understudy.run.mixed import Mixed
+from understudy.run.off_policy import OffPolicyConfig, off_policy
+from understudy.run.on_policy import OnPolicyConfig, on_policy
+from understudy.run.practice import Practice, PracticeConfig
+from understudy.run.reinforcement import Reinforcement
+from understudy.run.shown import ShownConfig
+from understudy.terms.clone import CloneConfig
+from worlds import ACTION_KINDS, CueEnv, TinyEnv, episode_of, toy_demos
+
+SIGNAL = GAILConfig(net=DiscriminatorConfig(hidden=(8,)), updates=2)
+NOT_EXTRINSIC = ExtrinsicConfig(strength=0)
+
+
+def tiny():
+    return TinyEnv({"agent": [[3], [5]]}, {"agent": [1, 2]}, ActionSpec(branches=(3,)))
+
+
+def tiny_demos():
+    """Six episodes in that world, whatever was done there."""
+    spec = tiny().behaviors["agent"]
+    rng = np.random.default_rng(0)
+    made = [
+        episode_of(
+            spec,
+            np.stack([np.zeros(5), np.full(5, k), np.arange(5)], 1),
+            discrete=rng.integers(0, 3, 4),
+            end=End.TRUNCATED if k % 2 else End.TERMINATED,
+        )
+        for k in range(6)
+    ]
+    return Demos(spec, made)
+
+
+def on(**changes):
+    net = NetConfig(hidden=(6,), normalize=False)
+    acting = OnPolicyConfig(
+        steps=400, rows=16, net=net, extrinsic=NOT_EXTRINSIC, shown=uncloned(), **changes
+    )
+    return OnPolicyImitationConfig(acting=acting, gail=SIGNAL)
+
+
+def off(ratio=0.25, **changes):
+    acting = OffPolicyConfig(
+        steps=120,
+        net=NetConfig(hidden=(6,), normalize=False),
+        critic=CriticConfig(hidden=(6,)),
+        learner=SACConfig(),
+        practice=PracticeConfig(batch_size=16, warmup_steps=20, demo_ratio=ratio),
+        extrinsic=NOT_EXTRINSIC,
+        **changes,
+    )
+    return OffPolicyImitationConfig(acting=acting, gail=replace(SIGNAL, updates=1))
+
+
+def uncloned():
+    return ShownConfig(clone=CloneConfig(weight=0))
+
+
+class StopAt:
+    def __init__(self, step):
+        self.step = step
+
+    def see(self, progress, metrics):
+        if progress.steps >= self.step:
+            progress.stop = "enough for now"
+
+
+def gail_of(run: Reinforcement) -> GAIL:
+    signal = run.learner.signals["gail"]
+    assert isinstance(signal, GAIL)
+    return signal
+
+
+def weights(run):
+    signal = gail_of(run)
+    return np.concatenate([run.model.flat.value, signal.net.flat.value, signal.adam.square])
+
+
+@pytest.mark.parametrize("config", [on(), off()], ids=["gail", "dac"])
+def test_a_run_that_was_stopped_ends_with_the_same_bits(config, tmp_path):
+    straight, first, second = (
+        imitate(tiny(), tiny_demos(), config, lambda line: None) for _ in range(3)
+    )
+    straight.learn()
+    first.learn(watchers=[StopAt(config.steps // 2)])
+    assert first.progress.steps < straight.progress.steps
+    checkpoint.save(tmp_path, 1, first.state_dict())
+    assert (weights(first) != weights(second)).any()
+    second.load_state_dict(checkpoint.load(tmp_path).state)
+    second.learn()
+    assert (weights(second) == weights(straight)).all()
+    one, other = (gail_of(run) for run in (second, straight))
+    assert one.alive
+    assert other.alive
+    assert one.alive.lived == other.alive.lived
+    assert one.rng.bit_generator.state == other.rng.bit_generator.state
+
+
+@pytest.mark.parametrize("config", [on(), off()], ids=["gail", "dac"])
+def test_a_run_says_what_it_was_and_what_was_told_apart(config):
+    lines = []
+    acting = replace(config.acting, keep=replace(config.acting.keep, log_every=10))
+    run = imitate(tiny(), tiny_demos(), replace(config, acting=acting), lines.append)
+    assert set(run.learner.signals) == {"gail"}, "the environment's reward does not count"
+    run.learn()
+    assert run.policy().facts["method"] == config.method
+    names = {name for line in lines for name in line}
+    figures = "loss penalty offset lived_length accuracy/lived accuracy/shown accuracy/held_out"
+    assert {f"gail/{figure}" for figure in [*figures.split(), "overfit", "alarm"]} <= names
+
+
+def test_the_environments_reward_joins_if_it_has_a_strength():
+    config = on()
+    both = replace(config, acting=replace(config.acting, extrinsic=ExtrinsicConfig(strength=0.5)))
+    run = imitate(tiny(), tiny_demos(), both, lambda line: None)
+    assert list(run.learner.signals) == ["extrinsic", "gail"]
+    run.learn()
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.25])
+def test_unrewarded_demonstrations_are_mixed_into_batches_as_asked(ratio):
+    run = imitate(tiny(), tiny_demos(), off(ratio), lambda line: None)
+    assert isinstance(run.source, Practice)
+    assert isinstance(run.source.source, Mixed) == (ratio > 0)
+    run.learn()
+
+
+@pytest.mark.parametrize("make", [on, off], ids=["gail", "dac"])
+def test_demonstrations_are_cloned_beside_if_that_is_asked(make):
+    config = make()
+    shown = ShownConfig(pretrain=3, clone=CloneConfig(weight=0.5))
+    leaning = replace(config, acting=replace(config.acting, shown=shown))
+    run = imitate(tiny(), tiny_demos(), leaning, lambda line: None)
+    assert isinstance(run.learner, PPO | SAC)
+    assert set(run.learner.terms) == {"clone"}
+    run.learn()
+
+
+def test_a_policy_begins_with_the_weights_that_it_has_without_a_discriminator():
+    config = replace(on().acting, extrinsic=ExtrinsicConfig())
+    plain = on_policy(tiny(), config, lambda line: None)
+    taught = imitate(tiny(), tiny_demos(), on(), lambda line: None)
+    assert (plain.model.flat.value == taught.model.flat.value).all()
+
+
+def test_a_signal_must_not_take_the_name_of_the_environments():
+    signals = {"extrinsic": gail_of(imitate(tiny(), tiny_demos(), on(), lambda line: None))}
+    with pytest.raises(ValueError, match="'extrinsic' is the environment's own"):
+        on_policy(tiny(), on().acting, lambda line: None, signals=signals)
+    with pytest.raises(ValueError, match="'extrinsic' is the environment's own"):
+        off_policy(tiny(), off().acting, lambda line: None, signals=signals)
+
+
+@pytest.mark.parametrize("memory", [0, 4])
+@pytest.mark.parametrize("action", ACTION_KINDS)
+@pytest.mark.parametrize("make", [on, off], ids=["gail", "dac"])
+def test_every_kind_of_action_is_imitated_with_and_without_memory(make, action, memory):
+    demos = toy_demos("vector", action, 6, 8, np.random.default_rng(0))
+    config = make()
+    net = replace(config.acting.net, memory=memory)
+    config = replace(config, acting=replace(config.acting, net=net, steps=60))
+    run = imitate(CueEnv("vector", action), demos, config, lambda line: None)
+    before = gail_of(run).net.flat.value.copy()
+    run.learn()
+    assert (gail_of(run).net.flat.value != before).any()
+    assert np.isfinite(run.model.flat.value).all()
