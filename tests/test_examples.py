@@ -12,6 +12,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 SMALL = {
     "clone_lander.py": ["--demos", "3", "--steps", "100", "--episodes", "2", "--save", "policy"],
     "clone_recording.py": ["--demos", "6", "--steps", "20"],
+    "inverse_grid.py": [],
     "pipeline.py": [],
     "own_world.py": ["--demos", "5", "--steps", "100", "--episodes", "4"],
 }
