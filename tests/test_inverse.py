@@ -10,7 +10,7 @@ from understudy import record
 from understudy.data.action import Action
 from understudy.data.demos import Demos
 from understudy.data.episode import End
-from understudy.errors import DemoError
+from understudy.errors import ConfigError, DemoError
 from understudy.inverse import MaxEntConfig, MaxEntIRL, ambiguity, feature_expectations
 from understudy.ops.soft_values import FiniteMdp, soft_values, visitation
 from understudy.worlds.grid_world import GridWorld, expert
@@ -207,11 +207,12 @@ def test_too_few_steps_are_said_to_be_too_few():
 
 def test_demonstrations_that_end_too_early_or_too_late_are_refused():
     world = island()
-    demos = played(world, 3)
-    long = int(np.argmax(demos.lengths))
-    shorter = replace(world.mdp, horizon_steps=int(demos.lengths[long]) - 1)
-    with pytest.raises(DemoError, match=r"steps, and the task ends in a terminal state or after"):
-        MaxEntIRL(shorter, demos.pick([long]), world.features)
+    demos = played(world, 30)
+    arrived = next(i for i, demo in enumerate(demos) if demo.terminated)
+    steps = int(demos.lengths[arrived])
+    shorter = replace(world.mdp, horizon_steps=steps - 1)
+    with pytest.raises(DemoError, match=f"{steps} steps, and the task ends .* after {steps - 1}"):
+        MaxEntIRL(shorter, demos.pick([arrived]), world.features)
     one = demos.episodes[0]
     cut = {
         "obs": {"obs": one.obs["obs"][:2]},
@@ -245,6 +246,12 @@ def test_demonstrations_of_another_task_are_refused():
     big = GridWorld()
     with pytest.raises(DemoError, match="expected a one-hot of"):
         MaxEntIRL(big.mdp, demos, big.features)
+
+
+def test_settings_out_of_range_are_refused():
+    world = island()
+    with pytest.raises(ConfigError, match="tolerance"):
+        MaxEntIRL(world.mdp, expected(world), world.features, MaxEntConfig(tolerance=0.0))
 
 
 def test_features_that_do_not_fit_are_refused():

@@ -16,6 +16,7 @@ import numpy as np
 from annotated_types import Ge, Gt
 from numpy.typing import NDArray
 
+from understudy import settings
 from understudy.data.demos import Demos
 from understudy.data.tabular import Walk, walks
 from understudy.errors import DemoError
@@ -129,7 +130,9 @@ class MaxEntIRL:
         Raises:
             DemoError: The demonstrations are of another task, or end before it does.
             ValueError: Features do not fit the task.
+            ConfigError: A setting is out of range.
         """
+        self.config = settings.check(config or MaxEntConfig())
         features = _checked(mdp, features)
         if isinstance(demos, Demos):
             found = feature_expectations(mdp, demos, features)
@@ -139,7 +142,7 @@ class MaxEntIRL:
                 f"feature expectations {list(demos.shape)} of {features.shape[2]} features: "
                 "expected one finite number each"
             )
-        self.mdp, self.shown, self.config = mdp, demos, config or MaxEntConfig()
+        self.mdp, self.shown = mdp, demos
         self._features = features.reshape(-1, features.shape[2])
 
     def learn(self) -> Recovered:

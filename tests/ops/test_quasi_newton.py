@@ -44,3 +44,9 @@ def test_goes_on_where_there_is_no_bottom():
     values = [next(points).value for _ in range(5)]
     assert np.isfinite(values).all()
     assert (np.diff(values) < 0).all()
+
+
+def test_where_there_is_no_bottom_steps_are_long_and_not_endless():
+    points = bfgs(lambda x: (float(x[0]), np.ones(1)), np.zeros(1))
+    first, second = next(points), next(points)
+    assert 100 < first.x[0] - second.x[0] <= 1024

@@ -42,8 +42,8 @@ class GridWorld(gymnasium.Env[np.int64, np.int64]):
     Done: a step up, right, down or left; into a wall or off the map it does nothing.
     Rewarded: what the ground is worth that the step ended on, in nats for the expert.
     Ends: on a kind of ground that ends it; truncated after `horizon_steps`.
-    Optimum: `soft_values(world.mdp, world.reward)` is the best balance of reward and entropy, and
-        the same with rewards times a large number the best reward.
+    Optimum: `soft_values(world.mdp, 1000 * world.reward)` has it; without the factor, it has the
+        balance of reward and entropy that the expert keeps.
 
     Attributes:
         mdp: All chances, exactly.
