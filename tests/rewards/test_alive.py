@@ -26,9 +26,9 @@ def test_whoever_lives_half_as_long_gains_log_two_by_living():
     assert offset((700, 7), (300, 3)) == 0
 
 
-def test_who_was_never_seen_to_end_is_not_asked_to_end():
-    assert offset((500, 0), (100, 5)) == pytest.approx(math.log(1000 / 20))
-    assert offset((500, 0), (90_000, 5)) == 0, "a policy that lives longer than was shown"
+@pytest.mark.parametrize("lived", [(100, 5), (90_000, 5), (90_000, 0), (1, 0)])
+def test_where_no_end_was_shown_living_is_worth_more_than_any_row_can_lose(lived):
+    assert offset((500, 0), lived, limit=3) == 3
 
 
 def test_a_policy_that_never_ended_is_not_asked_to_live():
@@ -36,9 +36,8 @@ def test_a_policy_that_never_ended_is_not_asked_to_live():
     assert offset((100, 5), (1, 0)) == 0, "a policy that has only begun"
 
 
-def test_where_nobody_ends_being_alive_is_worth_nothing():
-    assert offset((1000, 0), (5, 0)) == offset((5, 0), (1000, 0)) == 0
-    assert offset((0, 0), (5, 1)) == offset((5, 1), (0, 0)) == 0, "and where nothing is known"
+def test_where_nothing_is_known_being_alive_is_worth_nothing():
+    assert offset((0, 0), (5, 1)) == offset((5, 1), (0, 0)) == offset((5, 0), (0, 0)) == 0
 
 
 def test_the_offset_stays_within_its_limit():
@@ -137,6 +136,13 @@ def test_a_reward_of_one_sign_sends_half_of_them_the_wrong_way(sign, wrong):
     sent = {(p, q): np.sign(preference(p, f, 0)) == np.sign(p - q) for p, q in GRID}
     misled = {("leave" if p < q else "stay") for (p, q), right in sent.items() if not right}
     assert misled == {wrong}
+
+
+@pytest.mark.parametrize("p", [0.001, 0.1, 0.9])
+def test_whoever_is_shown_to_stay_for_good_stays_whatever_rows_look_like(p):
+    c = offset((500, 0), (1000 / p, 1000), limit=3)
+    # Leaving was never shown, so its log ratio is the least there is.
+    assert all(preference(p, np.array([f, -3.0]), c) > 0 for f in (-2.99, 0.0, 3.0))
 
 
 @pytest.mark.parametrize("p", [0.02, 0.98])

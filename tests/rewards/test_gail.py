@@ -160,7 +160,7 @@ def test_a_reward_is_the_logit_and_the_offset_in_its_scale():
     signal.net.flat.value[-1] = 3.0  # the last bias: the logit of every row
     np.testing.assert_allclose(signal.reward(batch), 0.1 * (3 + math.log(0.5)), rtol=1e-6)
     signal.net.flat.value[-1] = 99.0
-    np.testing.assert_allclose(signal.reward(batch), 0.1 * (10 + math.log(0.5)), rtol=1e-6)
+    np.testing.assert_allclose(signal.reward(batch), 0.1 * (5 + math.log(0.5)), rtol=1e-6)
 
 
 @pytest.mark.parametrize(

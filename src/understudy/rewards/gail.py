@@ -53,7 +53,7 @@ class GAILConfig:
     """After so many rows of the policy's a row counts for 1/e in that: as many as lie between two
     policies that differ. Where the count is older than the policy, lengths of episodes overshoot
     and swing."""
-    limit: Annotated[float, Gt(0)] = 10.0
+    limit: Annotated[float, Gt(0)] = 5.0
     """Logits and the offset are cut at this distance from 0."""
     scale: Annotated[float, Gt(0)] = 0.1
     """What all of that is multiplied with: critics learn small values sooner."""
