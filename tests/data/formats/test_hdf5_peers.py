@@ -81,7 +81,7 @@ def test_observations_of_several_parts_of_d3rlpy_are_named_by_their_places() -> 
         "sees 0 vector 2, 1 image 3x16x18 uint8; does 1 continuous"
     )  # fmt: skip
     _equal(demos.episodes[1].obs["1"][:, 2, 5, 5], [0, 1, 2, 2])
-    _equal(demos.episodes[0].action.continuous, np.float32([[0], [0.1], [0.2], [0.3]]))
+    _equal(demos.episodes[0].action.continuous, np.array([[0], [0.1], [0.2], [0.3]], np.float32))
     assert demos.spec.obs["1"].channels_first
 
 
@@ -99,7 +99,7 @@ def test_nested_spaces_of_minari_are_read_from_its_metadata(path: str) -> None:
     _equal(last.obs["place"], seen(1, 0, 1, 2, 3))
     _equal(last.obs["light/0"].argmax(axis=1), [0, 1, 2, 0])
     _equal(last.action.discrete, [[0, 0], [1, 1], [2, 0]])
-    _equal(last.action.continuous, np.float32([[0], [0.1], [0.2]]))
+    _equal(last.action.continuous, np.array([[0], [0.1], [0.2]], np.float32))
     assert last.final_obs_known
     assert demos.provenance.actor == "fixture"
     assert "infos of every step are left out" in _notes(demos)

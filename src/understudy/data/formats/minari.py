@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.data.action import Action
+from understudy.data.action_codec import ActionCodec
 from understudy.data.demos import Demos, Provenance
 from understudy.data.episode import End, Episode, check_episode
 from understudy.data.formats.beside import beside
@@ -29,9 +30,10 @@ from understudy.data.formats.grouped import Grouped, Part, Said, lengths_of, rea
 from understudy.data.formats.hdf5 import Hdf5, Shaped, writing
 from understudy.data.formats.images import JPEG_MAGIC, decode_picture
 from understudy.data.formats.left_out import left_out
-from understudy.data.formats.minari_spaces import described, spec_in_spaces, spec_of_texts
+from understudy.data.formats.minari_spaces import InSpaces, described, in_spaces, spec_of_texts
 from understudy.data.formats.refusal import refusal
 from understudy.data.formats.wire import WireError
+from understudy.data.obs_codec import ObsCodec
 from understudy.data.spaces import codecs_of
 from understudy.data.spec import Spec
 from understudy.errors import DemoError, EnvError
@@ -112,19 +114,19 @@ def write(path: str | os.PathLike[str], demos: Demos) -> tuple[str, ...]:
         MissingExtraError: h5py is not installed.
     """
     try:
-        spec = spec_in_spaces(demos.spec)
-        codecs = codecs_of(spec)
-        observation_space, action_space = described(spec)
+        told = in_spaces(demos.spec)
+        codecs = codecs_of(told.spec)
+        observation_space, action_space = described(told.spec)
     except EnvError as error:
         raise DemoError(f"{os.fspath(path)}: {error}") from None
-    steps, lost = 0, set[str]()
+    steps, lost = 0, set(told.lost)
     with beside(Path(path)) as place:
         data = place / "data"
         data.mkdir(parents=True)
         with writing(data / MAIN_FILE) as file:
             for index, episode in enumerate(demos):
                 check_episode(episode, demos.spec, episode.label or f"episode {index}")
-                lost |= _put(file.create_group(f"episode_{index}"), episode, *codecs)
+                lost |= _put(file.create_group(f"episode_{index}"), episode, told, codecs)
                 file[f"episode_{index}"].attrs["id"] = index
                 steps += len(episode)
         metadata: dict[str, Any] = {
@@ -147,9 +149,13 @@ def write(path: str | os.PathLike[str], demos: Demos) -> tuple[str, ...]:
     return tuple(sorted(lost))
 
 
-def _put(group: Any, episode: Episode, see: Any, do: Any) -> set[str]:
+def _put(
+    group: Any, episode: Episode, told: InSpaces, codecs: tuple[ObsCodec, ActionCodec]
+) -> set[str]:
     """Writes an episode; returns what it has that the layout has no place for."""
-    _nest(group, "observations", see.decode_many(episode.obs))
+    see, do = codecs
+    obs = {told.names.get(name, name): rows for name, rows in episode.obs.items()}
+    _nest(group, "observations", see.decode_many(obs))
     acts: Action = episode.action
     _nest(group, "actions", do.decode_many(acts), empty=not len(acts.continuous))
     nothing = np.full(len(episode), np.nan)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from understudy.data.spec import Obs, Spec, present
 from understudy.errors import EnvError
 
 _DEEPEST = 32
+_ROWS, _MASK = "rows", "action_mask"
 
 
 def read_space(text: str) -> Any:
@@ -95,18 +97,43 @@ def _theirs(space: Any) -> dict[str, Any]:
     raise EnvError(f"{' '.join(repr(space).split())[:80]}: Minari has no description of it")
 
 
-def spec_in_spaces(spec: Spec) -> Spec:
+class InSpaces(NamedTuple):
+    """A spec whose Gymnasium spaces say all of it.
+
+    Attributes:
+        spec: The spec, with spaces.
+        names: What arrays are called in it, where that is not their old name.
+        lost: What the spaces cannot say, in words.
+    """
+
+    spec: Spec
+    names: Mapping[str, str]
+    lost: frozenset[str]
+
+
+def in_spaces(spec: Spec) -> InSpaces:
     """The same spec with Gymnasium spaces, made up where it came from none.
 
     Raises:
         EnvError: No space is read back as this spec.
     """
     if spec.observation_space is not None and spec.action_space is not None:
-        return spec
-    made = spec_of(_observation_space(spec), _action_space(spec))
-    if difference := spec.difference(made):
+        return InSpaces(spec, {}, frozenset())
+    # Entities are a Dict of their rows and of who is there, so that their name has two parts.
+    called = {
+        name: f"{name}/{_ROWS}"
+        for name, obs in spec.obs.items()
+        if obs.kind == "entities" and not name.endswith(f"/{_ROWS}")
+    }
+    wanted = replace(spec, obs={called.get(name, name): obs for name, obs in spec.obs.items()})
+    made = spec_of(_observation_space(wanted), _action_space(wanted))
+    if difference := wanted.difference(made):
         raise EnvError(f"no Gymnasium space says what this spec says: {difference}")
-    return made
+    lost = {f"the name of '{old}', which is read as '{new}'" for old, new in called.items()}
+    if any(obs.goal != made.obs[name].goal for name, obs in wanted.obs.items()):
+        lost.add("which observations are goals")
+    names = called | {present(old): present(new) for old, new in called.items()}
+    return InSpaces(made, names, frozenset(lost))
 
 
 def _observation_space(spec: Spec) -> Any:
@@ -117,31 +144,22 @@ def _observation_space(spec: Spec) -> Any:
     nested: dict[str, Any] = {}
     for name, obs in spec.obs.items():
         *groups, last = name.split("/")
+        if obs.kind == "mask" and last != _MASK:
+            raise EnvError(f"the mask '{name}' would not be known for one; call it {_MASK}")
         inside = nested
         for group in groups:
             inside = inside.setdefault(group, {})
             if not isinstance(inside, dict):
                 raise EnvError(f"observation '{name}' lies inside of another one")
-        inside[last] = _leaf(obs)
-    if [n for n, o in spec.obs.items() if o.kind == "mask" and n.split("/")[-1] != "action_mask"]:
-        raise EnvError("a mask is known by the name action_mask; rename it")
+        inside[last] = spaces.MultiBinary(obs.size) if obs.kind == "mask" else _box(obs)
+        if obs.kind == "entities":
+            inside["present"] = spaces.MultiBinary(obs.shape[0])
 
     def made(inside: dict[str, Any]) -> Any:
         pairs = [(k, made(v) if isinstance(v, dict) else v) for k, v in inside.items()]
         return spaces.Dict(pairs)
 
     return made(nested)
-
-
-def _leaf(obs: Obs) -> Any:
-    from gymnasium import spaces
-
-    if obs.kind == "mask":
-        return spaces.MultiBinary(obs.size)
-    if obs.kind == "entities":
-        there = spaces.MultiBinary(obs.shape[0])
-        return spaces.Dict([("rows", _box(obs)), (present("").strip("."), there)])
-    return _box(obs)
 
 
 def _box(obs: Obs) -> Any:
@@ -180,8 +198,8 @@ def described(spec: Spec) -> tuple[str, str]:
     Raises:
         EnvError: Minari has no description of one.
     """
-    assert spec.observation_space is not None, "given by spec_in_spaces"
-    assert spec.action_space is not None, "given by spec_in_spaces"
+    assert spec.observation_space is not None, "given by in_spaces"
+    assert spec.action_space is not None, "given by in_spaces"
     return (
         write_space(space_from_json(spec.observation_space)),
         write_space(space_from_json(spec.action_space)),
