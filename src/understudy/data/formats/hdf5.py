@@ -16,6 +16,7 @@ import math
 import os
 import weakref
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -37,6 +38,7 @@ MOST_CHUNKS = 1 << 16
 _HARMLESS = 32 << 20
 _DEFLATE_RATIO = 1032
 _PIECE = 1 << 20
+_KEPT = 64
 _DEFLATE, _SHUFFLE, _FLETCHER32, _LZF = 1, 2, 3, 32000
 _DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, AttributeError)
 
@@ -74,6 +76,7 @@ class Hdf5:
             self._file: Any = h5py.File(os.fspath(path), "r")
         except _DAMAGE as error:
             raise refusal(path, 0, f"a damaged HDF5 file ({_say(error)})", "a whole one") from None
+        self._checked: OrderedDict[str, Any] = OrderedDict()
         self.close = weakref.finalize(self, self._file.close)
 
     def __enter__(self) -> Hdf5:
@@ -98,7 +101,10 @@ class Hdf5:
                 raise self.refusal(group, "is an array", "a group")
             if len(found) > MOST_NAMES:
                 raise self.refusal(group, f"has {len(found)} members", f"at most {MOST_NAMES}")
-            return tuple(found)
+            names = tuple(found)
+            if any(isinstance(name, bytes) for name in names):
+                raise self.refusal(group, "has a member whose name is no text", "names")
+            return names
 
     def holds(self, name: str) -> bool:
         """Whether there is a group or array of this name."""
@@ -302,6 +308,16 @@ class Hdf5:
         return group[part]
 
     def _dataset(self, name: str) -> Any:
+        """An array whose storage is known to be harmless; the last few are kept."""
+        data = self._checked.get(name)
+        if data is None:
+            self._checked[name] = data = self._check(name)
+        self._checked.move_to_end(name)
+        if len(self._checked) > _KEPT:
+            self._checked.popitem(last=False)
+        return data
+
+    def _check(self, name: str) -> Any:
         data = self._open(name)
         if not isinstance(data, self._h5py.Dataset):
             raise self.refusal(name, "is a group", "an array")

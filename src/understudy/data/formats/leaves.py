@@ -201,6 +201,12 @@ class _OfSpaces:
         from gymnasium.vector.utils import batch_space, iterate
 
         nested = self._nest(self._done, arrays, choose=True)
+        done = self.spec.action
+        if isinstance(nested, np.ndarray) and done.continuous and nested.dtype.kind == "f":
+            # Numbers alone need no row by row.
+            flat = nested.reshape(len(nested), done.continuous)
+            exact = _cast(self._file, "actions", flat, (done.continuous,), np.dtype(done.dtype))
+            return Action.zeros(done, len(flat))._replace(continuous=exact)
         try:
             rows = iterate(batch_space(self._done, 1), nested)
             with np.errstate(over="ignore", invalid="ignore"):
