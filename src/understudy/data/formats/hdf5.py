@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.data.formats.heap import REFERENCE, fault_in_heap, fault_in_heaps
 from understudy.data.formats.refusal import budget, refusal
 from understudy.errors import DemoError, MissingExtraError
 
@@ -39,6 +40,7 @@ _HARMLESS = 32 << 20
 _DEFLATE_RATIO = 1032
 _PIECE = 1 << 20
 _KEPT = 64
+_MOST_SCANNED = 256 << 20
 _DEFLATE, _SHUFFLE, _FLETCHER32, _LZF = 1, 2, 3, 32000
 _DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, AttributeError)
 
@@ -70,7 +72,9 @@ class Hdf5:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         h5py = _h5py(path)
         self.path = path
-        self.room = budget(os.path.getsize(path))
+        self._size = os.path.getsize(path)
+        self.room = budget(self._size)
+        self._heaps: dict[int | None, str | None] = {}
         self._h5py: Any = h5py
         try:
             self._file: Any = h5py.File(os.fspath(path), "r")
@@ -234,6 +238,7 @@ class Hdf5:
             data = self._dataset(name)
             count = data.shape[0] if stop is None else min(stop, data.shape[0])
             self._try_chunks(name, data, 0, count)
+            self._try_heaps(name, data)
             for row in range(count):
                 yield np.asarray(data[row], np.uint8).tobytes()
 
@@ -253,6 +258,8 @@ class Hdf5:
                 found = f"holds {_short(data.dtype)} {_short(shape)}"
                 raise self.refusal(name, found, "a few lines of text")
             self._try_chunks(name, data, 0, size)
+            if kind.length is None:
+                self._try_heaps(name, data)
             out, total = [], 0
             for row in range(size):
                 text: bytes = data[row] if shape else data[()]
@@ -264,6 +271,9 @@ class Hdf5:
 
     def attribute(self, name: str, key: str) -> Any:
         """The number or text that is attribute `key` of `name`; None if there is none.
+
+        Where a text of an attribute lies is not to be found out, so that the whole file is searched
+        for what could be damaged there: in a file of more than 256 MiB there is none.
 
         Raises:
             DemoError: It is damaged, or neither a number nor text.
@@ -278,6 +288,10 @@ class Hdf5:
             if not single or not (text or about.dtype.kind in "biuf"):
                 found = f"is {_short(about.dtype)} {list(about.shape)}"
                 raise self.refusal(f"{name}@{key}", found, "a number or a text")
+            if text and self._h5py.check_string_dtype(about.dtype).length is None:
+                if self._size > _MOST_SCANNED:
+                    return None
+                self._try_heap(f"{name}@{key}", None)
             value = attributes[key]
             if isinstance(value, np.ndarray):
                 value = value.reshape(())[()]
@@ -360,6 +374,37 @@ class Hdf5:
             if not mask and not _inflates_within(packed, most + 4):  # a checksum may follow
                 found = f"has a chunk of {about.size} bytes that is damaged or a bomb"
                 raise self.refusal(name, found, f"chunks that inflate to {most} bytes")
+
+    def _try_heaps(self, name: str, data: Any) -> None:
+        """Refuses rows that lie in heaps which the library would follow for ever."""
+        sizes = self._file.id.get_create_plist().get_sizes()
+        if data.id.get_create_plist().get_nfilters() or sizes != (8, 8):
+            raise self.refusal(name, "has packed rows of different lengths", "plain ones")
+        if data.chunks is None:
+            pieces = [(data.id.get_offset(), data.id.get_storage_size())]
+        else:
+            chunks = map(data.id.get_chunk_info, range(data.id.get_num_chunks()))
+            pieces = [(chunk.byte_offset, chunk.size) for chunk in chunks]
+        with open(self.path, "rb") as file:
+            for at, size in pieces:
+                if at is None or not 0 <= size <= self._size - at:
+                    raise self.refusal(name, "lies outside of the file", "rows in it")
+                file.seek(at)
+                rows = np.frombuffer(file.read(size - size % REFERENCE.itemsize), REFERENCE)
+                for heap in np.unique(rows["heap"][rows["length"] > 0]).tolist():
+                    self._try_heap(name, heap)
+
+    def _try_heap(self, name: str, at: int | None) -> None:
+        """Refuses a damaged heap; None: any in the file."""
+        if at not in self._heaps:
+            with open(self.path, "rb") as file:
+                self._heaps[at] = (
+                    fault_in_heaps(file, self._size)
+                    if at is None
+                    else fault_in_heap(file, at, self._size)
+                )
+        if fault := self._heaps[at]:
+            raise self.refusal(name, f"is damaged (its heap {fault})", "a whole file")
 
 
 @contextmanager
