@@ -6,6 +6,7 @@ import io
 import json
 import random
 import re
+import struct
 import zlib
 from collections import Counter
 from collections.abc import Callable
@@ -139,7 +140,6 @@ def _bomb(file: Any, *, twice: bool = False) -> None:
 def _hostile(folder: Path) -> dict[tuple[str, str], bytes]:
     """Files by what they are, and by what is said of them."""
     secret = folder / "secret.hdf5"
-    (folder / "b").mkdir()
     with h5py.File(secret, "w") as file:
         file["x"] = np.ones((4, 2), np.float32)
     layout = h5py.VirtualLayout((4, 2), np.float32)
@@ -210,18 +210,27 @@ def _hostile(folder: Path) -> dict[tuple[str, str], bytes]:
         ("no group", "is an array"): _file(lambda file: file.update({"data": np.ones(3)})),
         ("ring out of bounds", "a ring in them"): _file(_bad_ring),
         ("a million episodes", "is 1000000"): _file(_many, libver="latest"),
-        ("heap without end", "its heap has an object of 0 bytes"): _endless(folder, "d3rlpy"),
-        ("heap of an attribute without end", "its heap has"): _endless(folder / "b", "robomimic"),
+        ("heap without end", "its heap has an object of 0 bytes"): _endless(folder),
+        ("row of a gigabyte", "longer than the file"): _long(folder),
         ("one episode a thousand times", "bytes of demonstrations"): _file(_again),
     }
 
 
-def _endless(folder: Path, layout: str) -> bytes:
+def _endless(folder: Path) -> bytes:
     """A heap of texts whose first object takes no room, which the library follows for ever."""
-    data = bytearray(_bytes(layout, folder))
+    data = bytearray(_bytes("d3rlpy", folder))
     first = data.index(HEAP) + 16
     data[first : first + 16] = bytes(16)
     return bytes(data)
+
+
+def _long(folder: Path) -> bytes:
+    """A text that says it has a gigabyte, which the library reserves before it looks."""
+    data = _bytes("d3rlpy", folder)
+    # Where the name of the first column is said to lie: its length, the heap, the object.
+    reference = struct.pack("<IQ", len("observations"), data.index(HEAP))
+    assert data.count(reference) == 1
+    return data.replace(reference, struct.pack("<I", 1 << 30) + reference[4:])
 
 
 def _bad_ring(file: Any) -> None:

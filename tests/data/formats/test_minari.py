@@ -141,16 +141,14 @@ def test_the_metadata_counts_what_there_is(tmp_path: Path) -> None:
         assert list(file["episode_1/observations/arm"]) == ["gripper", "joints"]  # type: ignore[arg-type]
 
 
-def test_spaces_inside_of_the_file_are_read_as_older_versions_wrote_them(tmp_path: Path) -> None:
+def test_without_metadata_the_spaces_are_those_that_are_asked_for(tmp_path: Path) -> None:
     demos = h.demos_of("tuple")
     minari.write(tmp_path / "set-v0", demos)
-    about = _metadata(tmp_path / "set-v0")
     main = tmp_path / "set-v0" / "data" / "main_data.hdf5"
     main.with_name("metadata.json").unlink()
-    with h5py.File(main, "r+") as file:
-        for name in ("observation_space", "action_space"):
-            file.attrs[name] = about[name]
-    assert load_demos(main).spec == demos.spec
+    found = load_demos(main, spec=demos.spec)
+    assert found.spec == demos.spec
+    assert "there is no metadata.json" in found.provenance.notes[0]
 
 
 def test_a_task_that_went_on_after_its_end_says_so(tmp_path: Path) -> None:

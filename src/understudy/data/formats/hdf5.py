@@ -19,12 +19,12 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.data.formats.heap import REFERENCE, fault_in_heap, fault_in_heaps
+from understudy.data.formats.heap import REFERENCE, fault_in_heap
 from understudy.data.formats.refusal import budget, refusal
 from understudy.errors import DemoError, MissingExtraError
 
@@ -40,7 +40,6 @@ _HARMLESS = 32 << 20
 _DEFLATE_RATIO = 1032
 _PIECE = 1 << 20
 _KEPT = 64
-_MOST_SCANNED = 256 << 20
 _DEFLATE, _SHUFFLE, _FLETCHER32, _LZF = 1, 2, 3, 32000
 _DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, AttributeError)
 
@@ -74,7 +73,7 @@ class Hdf5:
         self.path = path
         self._size = os.path.getsize(path)
         self.room = budget(self._size)
-        self._heaps: dict[int | None, str | None] = {}
+        self._heaps: dict[int, str | None] = {}
         self._h5py: Any = h5py
         try:
             self._file: Any = h5py.File(os.fspath(path), "r")
@@ -272,8 +271,8 @@ class Hdf5:
     def attribute(self, name: str, key: str) -> Any:
         """The number or text that is attribute `key` of `name`; None if there is none.
 
-        Where a text of an attribute lies is not to be found out, so that the whole file is searched
-        for what could be damaged there: in a file of more than 256 MiB there is none.
+        Texts of no fixed length are passed over, as if they were not there: where an attribute's
+        lies is not to be found out, and the library reserves what it declares before it looks.
 
         Raises:
             DemoError: It is damaged, or neither a number nor text.
@@ -283,15 +282,13 @@ class Hdf5:
             if key not in attributes:
                 return None
             about = attributes.get_id(key)
-            text = self._h5py.check_string_dtype(about.dtype) is not None
+            text = self._h5py.check_string_dtype(about.dtype)
+            if text is not None and text.length is None:
+                return None
             single = math.prod(about.shape) == 1 and about.get_storage_size() <= LONGEST_TEXT
-            if not single or not (text or about.dtype.kind in "biuf"):
+            if not single or not (text is not None or about.dtype.kind in "biuf"):
                 found = f"is {_short(about.dtype)} {list(about.shape)}"
                 raise self.refusal(f"{name}@{key}", found, "a number or a text")
-            if text and self._h5py.check_string_dtype(about.dtype).length is None:
-                if self._size > _MOST_SCANNED:
-                    return None
-                self._try_heap(f"{name}@{key}", None)
             value = attributes[key]
             if isinstance(value, np.ndarray):
                 value = value.reshape(())[()]
@@ -380,31 +377,30 @@ class Hdf5:
         sizes = self._file.id.get_create_plist().get_sizes()
         if data.id.get_create_plist().get_nfilters() or sizes != (8, 8):
             raise self.refusal(name, "has packed rows of different lengths", "plain ones")
-        if data.chunks is None:
-            pieces = [(data.id.get_offset(), data.id.get_storage_size())]
-        else:
-            chunks = map(data.id.get_chunk_info, range(data.id.get_num_chunks()))
-            pieces = [(chunk.byte_offset, chunk.size) for chunk in chunks]
         with open(self.path, "rb") as file:
-            for at, size in pieces:
+            for at, size in _places(data):
                 if at is None or not 0 <= size <= self._size - at:
                     raise self.refusal(name, "lies outside of the file", "rows in it")
                 file.seek(at)
                 rows = np.frombuffer(file.read(size - size % REFERENCE.itemsize), REFERENCE)
+                if int(rows["length"].max(initial=0)) > self._size:
+                    raise self.refusal(name, "has a row longer than the file", "rows in it")
                 for heap in np.unique(rows["heap"][rows["length"] > 0]).tolist():
-                    self._try_heap(name, heap)
+                    self._try_heap(file, name, heap)
 
-    def _try_heap(self, name: str, at: int | None) -> None:
-        """Refuses a damaged heap; None: any in the file."""
+    def _try_heap(self, file: BinaryIO, name: str, at: int) -> None:
         if at not in self._heaps:
-            with open(self.path, "rb") as file:
-                self._heaps[at] = (
-                    fault_in_heaps(file, self._size)
-                    if at is None
-                    else fault_in_heap(file, at, self._size)
-                )
+            self._heaps[at] = fault_in_heap(file, at, self._size)
         if fault := self._heaps[at]:
             raise self.refusal(name, f"is damaged (its heap {fault})", "a whole file")
+
+
+def _places(data: Any) -> list[tuple[int | None, int]]:
+    """Where the bytes of an array that is not packed lie, and how many."""
+    if data.chunks is None:
+        return [(data.id.get_offset(), data.id.get_storage_size())]
+    chunks = map(data.id.get_chunk_info, range(data.id.get_num_chunks()))
+    return [(chunk.byte_offset, chunk.size) for chunk in chunks]
 
 
 @contextmanager

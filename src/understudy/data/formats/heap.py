@@ -9,7 +9,6 @@ Source: https://docs.hdfgroup.org/hdf5/v2_0/_f_m_t4.html, III.E, the global heap
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
@@ -20,7 +19,6 @@ REFERENCE = np.dtype([("length", "<u4"), ("heap", "<u8"), ("object", "<u4")])
 _HEAD = struct.Struct("<4sB3xQ")
 _OBJECT = struct.Struct("<HH4xQ")
 _LEAST, _MOST = 4096, 1 << 28
-_BLOCK = 8 << 20
 
 
 def fault_in_heap(file: BinaryIO, at: int, file_size: int) -> str | None:
@@ -37,14 +35,6 @@ def fault_in_heap(file: BinaryIO, at: int, file_size: int) -> str | None:
     return _fault_in_chain(file.read(size))
 
 
-def fault_in_heaps(file: BinaryIO, file_size: int) -> str | None:
-    """The same for everything in a file that looks like a heap."""
-    for at in _heaps(file):
-        if fault := fault_in_heap(file, at, file_size):
-            return fault
-    return None
-
-
 def _fault_in_chain(heap: bytes) -> str | None:
     at = _HEAD.size
     while len(heap) - at >= _OBJECT.size:
@@ -55,19 +45,3 @@ def _fault_in_chain(heap: bytes) -> str | None:
             return f"has an object of {size} bytes where {len(heap) - at} are left"
         at += step
     return None
-
-
-def _heaps(file: BinaryIO) -> Iterator[int]:
-    """Where the magic number of a heap stands."""
-    start, rest = 0, b""
-    while True:
-        file.seek(start + len(rest))
-        block = rest + file.read(_BLOCK)
-        found = block.find(MAGIC)
-        while found >= 0:
-            yield start + found
-            found = block.find(MAGIC, found + 1)
-        if len(block) <= len(rest):
-            return
-        keep = len(MAGIC) - 1
-        start, rest = start + max(0, len(block) - keep), block[-keep:]

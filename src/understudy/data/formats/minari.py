@@ -291,11 +291,7 @@ def _metadata(path: Path) -> dict[str, Any]:
 
 
 def _spec(file: Hdf5, about: dict[str, Any]) -> Spec | None:
-    texts = [about.get(f"{what}_space") for what in ("observation", "action")]
-    if not all(isinstance(text, str) for text in texts):
-        # Older versions wrote the spaces into the file itself.
-        texts = [file.attribute("/", f"{what}_space") for what in ("observation", "action")]
-    seen, done = texts
+    seen, done = about.get("observation_space"), about.get("action_space")
     if not isinstance(seen, str) or not isinstance(done, str):
         return None
     try:

@@ -126,7 +126,7 @@ def write(path: str | os.PathLike[str], demos: Demos) -> tuple[str, ...]:
             total += len(episode)
         data.attrs["total"] = total
         env = {"env_name": demos.provenance.env_id or "unknown", "env_type": 2, "env_kwargs": {}}
-        data.attrs["env_args"] = json.dumps(env)
+        data.attrs["env_args"] = np.bytes_(json.dumps(env))  # of a fixed length, to be read again
     return tuple(sorted(lost))
 
 
