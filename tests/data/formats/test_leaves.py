@@ -127,6 +127,15 @@ def test_numbers_and_choices_side_by_side_are_a_hybrid_action(tmp_path: Path) ->
             np.testing.assert_array_equal(one.action.discrete, other.action.discrete)
 
 
+def test_observations_that_are_missing_are_said(tmp_path: Path) -> None:
+    path = _file(tmp_path / "a")
+    with h5py.File(path, "r+") as file:
+        del file["obs"]
+        file.create_group("obs")
+    with pytest.raises(DemoError, match="'observations' are missing"):
+        load_demos(path)
+
+
 def test_without_h5py_the_extra_is_named(tmp_path: Path, monkeypatch) -> None:
     path = _file(tmp_path / "a")
     monkeypatch.setitem(sys.modules, "h5py", None)

@@ -12,7 +12,7 @@ import hdf5_files as h
 from understudy.data.action import Action
 from understudy.data.demos import Demos, Provenance
 from understudy.data.episode import End, Episode
-from understudy.data.formats import minari
+from understudy.data.formats import minari, robomimic
 from understudy.data.formats.door import load_demos
 from understudy.data.spec import ActionSpec, Obs, Spec, present
 from understudy.errors import DemoError
@@ -119,9 +119,18 @@ def test_an_episode_without_steps_is_refused_and_nothing_is_left_behind(tmp_path
         first, obs={"obs": first.obs["obs"][:1]}, action=first.action.at(slice(0, 0)),
         reward=np.zeros(0), acted_by=np.zeros(0, np.uint8),
     )  # fmt: skip
-    with pytest.raises(DemoError, match="without steps"):
-        minari.write(tmp_path / "set-v0", Demos(demos.spec, [first, empty]))
-    assert not list(tmp_path.iterdir())
+    for write in (minari.write, robomimic.write):
+        with pytest.raises(DemoError, match="without steps"):
+            write(tmp_path / "set-v0", Demos(demos.spec, [first, empty]))
+        assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
+    for name, group in (("a", "other"), ("b", "episode_0/observations")):
+        with h5py.File(tmp_path / name, "w") as file:
+            file.create_group(group)
+        with pytest.raises(DemoError, match=r"no episode_0|is not there"):
+            minari.read(tmp_path / name)
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

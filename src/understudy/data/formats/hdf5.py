@@ -41,7 +41,9 @@ _DEFLATE_RATIO = 1032
 _PIECE = 1 << 20
 _KEPT = 64
 _DEFLATE, _SHUFFLE, _FLETCHER32, _LZF = 1, 2, 3, 32000
-_DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, AttributeError)
+_DAMAGE = (
+    OSError, RuntimeError, ValueError, LookupError, TypeError, OverflowError, AttributeError,
+)  # fmt: skip
 
 
 class Shaped(NamedTuple):
@@ -335,7 +337,7 @@ class Hdf5:
         plist = data.id.get_create_plist()
         if data.is_virtual or plist.get_external_count():
             raise self.refusal(name, "is stored in other files", "contents in the file itself")
-        codes = [plist.get_filter(index)[0] for index in range(plist.get_nfilters())]
+        codes = _filters(data)
         # Twice packed is twice inflated: a bomb in a bomb.
         packed = sum(code in (_DEFLATE, _LZF) for code in codes)
         if packed > 1 or not {*codes} <= {_DEFLATE, _SHUFFLE, _FLETCHER32, _LZF}:
@@ -357,7 +359,7 @@ class Hdf5:
         sides = zip((stop - start, *data.shape[1:]), data.chunks, strict=True)
         if math.prod(size // chunk + 2 for size, chunk in sides) > MOST_CHUNKS:
             raise self.refusal(name, f"has chunks of {list(data.chunks)}", "larger chunks")
-        if data.compression != "gzip":
+        if _DEFLATE not in _filters(data):
             return
         first = start - start % data.chunks[0]
         ranges = [range(first, stop, data.chunks[0])]
@@ -393,6 +395,12 @@ class Hdf5:
             self._heaps[at] = fault_in_heap(file, at, self._size)
         if fault := self._heaps[at]:
             raise self.refusal(name, f"is damaged (its heap {fault})", "a whole file")
+
+
+def _filters(data: Any) -> list[int]:
+    """The codes of the filters that an array's chunks go through."""
+    plist = data.id.get_create_plist()
+    return [plist.get_filter(index)[0] for index in range(plist.get_nfilters())]
 
 
 def _places(data: Any) -> list[tuple[int | None, int]]:

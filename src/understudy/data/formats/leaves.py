@@ -69,6 +69,9 @@ def meaning_of(
     Raises:
         DemoError: They are not what the spec says, or not to be understood.
     """
+    if not seen or not done:
+        what = "actions" if seen else "observations"
+        raise file.refusal(what, "are missing", "at least one array of them")
     if spec is None:
         return _Guessed(file, seen, done, actions)
     if spec.observation_space is not None and spec.action_space is not None:

@@ -23,13 +23,13 @@ from numpy.typing import NDArray
 from understudy.data.action import Action
 from understudy.data.action_codec import ActionCodec
 from understudy.data.demos import Demos, Provenance
-from understudy.data.episode import End, Episode, check_episode
+from understudy.data.episode import End, Episode
 from understudy.data.formats.beside import beside
 from understudy.data.formats.flat import paths_of
 from understudy.data.formats.grouped import Grouped, Part, Said, lengths_of, read_grouped
 from understudy.data.formats.hdf5 import Hdf5, Shaped, writing
 from understudy.data.formats.images import JPEG_MAGIC, decode_picture
-from understudy.data.formats.left_out import left_out
+from understudy.data.formats.left_out import check_steps, left_out
 from understudy.data.formats.minari_spaces import InSpaces, described, in_spaces, spec_of_texts
 from understudy.data.formats.refusal import refusal
 from understudy.data.formats.wire import WireError
@@ -63,7 +63,9 @@ def read(path: str | os.PathLike[str], *, spec: Spec | None = None) -> Demos:
     """
     file = Hdf5(path)
     about = _metadata(Path(path).with_name(METADATA_FILE))
-    numbers = sorted(int(name[8:]) for name in file.names())
+    numbers = sorted(int(name[8:]) for name in file.names() if _EPISODE.fullmatch(name))
+    if not numbers:
+        raise file.refusal("/", "holds no episode_0, episode_1 ...", "episodes")
     episodes = [f"episode_{number}" for number in numbers]
     spec = _spec(file, about) or spec
     seen = paths_of(file, f"{episodes[0]}/observations")
@@ -125,7 +127,7 @@ def write(path: str | os.PathLike[str], demos: Demos) -> tuple[str, ...]:
         data.mkdir(parents=True)
         with writing(data / MAIN_FILE) as file:
             for index, episode in enumerate(demos):
-                check_episode(episode, demos.spec, episode.label or f"episode {index}")
+                check_steps(episode, demos.spec, f"episode {index}")
                 lost |= _put(file.create_group(f"episode_{index}"), episode, told, codecs)
                 file[f"episode_{index}"].attrs["id"] = index
                 steps += len(episode)
@@ -157,7 +159,7 @@ def _put(
     obs = {told.names.get(name, name): rows for name, rows in episode.obs.items()}
     _nest(group, "observations", see.decode_many(obs))
     acts: Action = episode.action
-    _nest(group, "actions", do.decode_many(acts), empty=not len(acts.continuous))
+    _nest(group, "actions", do.decode_many(acts))
     nothing = np.full(len(episode), np.nan)
     group.create_dataset("rewards", data=nothing if episode.reward is None else episode.reward)
     for name, end in (("terminations", End.TERMINATED), ("truncations", End.TRUNCATED)):
@@ -175,9 +177,7 @@ def _put(
     return lost
 
 
-def _nest(group: Any, name: str, values: list[Any], *, empty: bool = False) -> None:
-    if empty:
-        raise DemoError("an episode without steps: delete it first, Minari has no place for it")
+def _nest(group: Any, name: str, values: list[Any]) -> None:
     first = values[0]
     if isinstance(first, dict | tuple):
         inside = group.create_group(name)

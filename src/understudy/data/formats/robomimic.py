@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from understudy.data.demos import Demos, Provenance
-from understudy.data.episode import End, Episode, check_episode
+from understudy.data.episode import End, Episode
 from understudy.data.formats.beside import beside
 from understudy.data.formats.flat import paths_of
 from understudy.data.formats.grouped import Grouped, Part, Said, lengths_of, read_grouped
 from understudy.data.formats.hdf5 import Hdf5, writing
-from understudy.data.formats.left_out import left_out
+from understudy.data.formats.left_out import check_steps, left_out
 from understudy.data.formats.refusal import label
 from understudy.data.spec import Spec
 from understudy.errors import DemoError
@@ -121,7 +121,7 @@ def write(path: str | os.PathLike[str], demos: Demos) -> tuple[str, ...]:
     with beside(Path(path)) as place, writing(place) as file:
         data: Any = file.create_group("data")
         for index, episode in enumerate(demos):
-            check_episode(episode, spec, episode.label or f"episode {index}")
+            check_steps(episode, spec, f"episode {index}")
             lost |= _put(data.create_group(f"demo_{index}"), episode)
             total += len(episode)
         data.attrs["total"] = total
