@@ -113,6 +113,17 @@ def test_numbers_of_the_other_byte_order_are_the_same_numbers(tmp_path: Path) ->
     assert demos.episodes[0].obs["obs"][:, 0].tolist() == [0, 1, 2, 2]
 
 
+def test_a_flag_of_seven_is_true_and_nothing_else(tmp_path: Path) -> None:
+    path = _file(tmp_path / "a", observations=np.ones((6, 1), bool))
+    with h5py.File(path) as file:
+        at = file["observations"].id.get_offset()  # type: ignore[union-attr]
+    data = bytearray(path.read_bytes())
+    data[at : at + 6] = b"\x07\x01\x00\xff\x01\x00"
+    path.write_bytes(data)
+    seen = np.concatenate([e.obs["obs"][:-1] for e in load_demos(path)])
+    assert seen.tobytes() == b"\x01\x01\x00\x01\x01\x00"
+
+
 @pytest.mark.parametrize(
     ("arrays", "found"),
     [
