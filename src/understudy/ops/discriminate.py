@@ -33,7 +33,7 @@ def cross_entropy(logit: Out, shown: Array, share: Array) -> Cost:
     Args:
         logit: `[..., 1]`.
         shown: `[...]` 1 for rows that were shown, 0 for others.
-        share: `[...]` every row's weight, summing to one.
+        share: `[...]` every row's weight.
     """
     f = logit.array[..., 0]
     gradient = share * (sigmoid(f) - shown)
@@ -50,7 +50,7 @@ def slope_penalty(slope: Out, share: Array, norm: float) -> Cost:
 
     Args:
         slope: `[..., D]` the gradient of a logit at its input.
-        share: `[...]` every row's weight, summing to one.
+        share: `[...]` every row's weight.
         norm: What its length should be.
     """
     s = slope.array

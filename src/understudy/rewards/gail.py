@@ -54,7 +54,8 @@ class GAILConfig:
     policies that differ. Where the count is older than the policy, lengths of episodes overshoot
     and swing."""
     limit: Annotated[float, Gt(0)] = 5.0
-    """Logits and the offset are cut at this distance from 0."""
+    """Logits and the offset are cut at this distance from 0; so no row is worth less than an end
+    where no end was shown."""
     scale: Annotated[float, Gt(0)] = 0.1
     """What all of that is multiplied with: critics learn small values sooner."""
     net: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
@@ -215,6 +216,7 @@ class GAIL:
             lived = lived.at(self.rng.permutation(len(lived))[:size])
         theirs = self.shown.at(self.rng.integers(len(self.shown), size=size))
         x, y = self.net.see(*lived), self.net.see(*theirs)
+        # Either kind weighs one in all, so that the penalty's weight is that of the papers.
         label = np.repeat(np.array([0, 1], F32), size)
         told = cross_entropy(self.net(np.concatenate([x, y])), label, np.full_like(label, 1 / size))
         mix = self.rng.random((size, 1), dtype=np.float32)

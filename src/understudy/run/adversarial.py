@@ -46,7 +46,9 @@ class OnPolicyImitationConfig:
     )
     """How the policy acts and moves; the environment's reward does not count by default."""
     gail: GAILConfig = field(
-        default_factory=lambda: GAILConfig(updates=8, learning_rate=1e-3, offset_rows=2000)
+        default_factory=lambda: GAILConfig(
+            updates=8, learning_rate=1e-3, penalty=0.5, offset_rows=2000
+        )
     )
     """What it seeks."""
 
