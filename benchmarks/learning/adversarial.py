@@ -59,7 +59,6 @@ class Row:
         must: What it must bring, in words.
         steps: Of the environment.
         constant: Whether the demonstrator always takes the first choice.
-        seeds: How many.
     """
 
     env: str
@@ -68,13 +67,13 @@ class Row:
     must: str
     steps: int = 100_000
     constant: bool = False
-    seeds: int = 5
 
 
 ROWS = {
     "cartpole": Row("CartPole-v1", 1, 20, ">= 475"),
     "constant": Row("CartPole-v1", 50, 1, "<= 15", constant=True),
     "acrobot": Row("Acrobot-v1", 1, 5, "expert - 5 %"),
+    "mountain-car": Row("MountainCar-v0", 1, 5, "expert - 5 %"),
 }
 
 
@@ -141,23 +140,28 @@ def run(row: Row, seed: int) -> dict:
     }
 
 
-def measure(name: str) -> None:
-    """One row, into its file."""
-    row, runs = ROWS[name], []
-    for seed in range(row.seeds):
-        runs.append(run(row, seed))
-        said = {mode: spread([runs[-1][mode]])["iqm"] for mode in ("deterministic", "sampled")}
-        print(f"  {name} seed {seed}: {said}, {runs[-1]['cpu_seconds']} CPU-s", flush=True)
-    found = {
-        "env": row.env,
-        "method": "gail",
-        "must": row.must,
-        "settings": settings.as_tree(OnPolicyImitationConfig()),
-        "machine": {"python": platform.python_version(), "load_average": os.getloadavg()[0]},
-        **{mode: spread([x[mode] for x in runs]) for mode in MODES},
-        "runs": runs,
-    }
-    (HERE / "results" / f"gail-{name}.json").write_text(json.dumps(found) + "\n")
+def measure(name: str, seeds: list[int]) -> None:
+    """One row, into its file; runs of other seeds with the same settings stay there."""
+    row, config = ROWS[name], settings.as_tree(OnPolicyImitationConfig())
+    file = HERE / "results" / f"gail-{name}.json"
+    known = json.loads(file.read_text()) if file.exists() else {}
+    kept = known.get("runs", []) if known.get("settings") == json.loads(json.dumps(config)) else []
+    runs = {x["seed"]: x for x in kept if x["seed"] not in seeds}
+    for seed in seeds:
+        runs[seed] = run(row, seed)
+        said = {mode: spread([runs[seed][mode]])["iqm"] for mode in ("deterministic", "sampled")}
+        print(f"  {name} seed {seed}: {said}, {runs[seed]['cpu_seconds']} CPU-s", flush=True)
+        every = [runs[seed] for seed in sorted(runs)]
+        found = {
+            "env": row.env,
+            "method": "gail",
+            "must": row.must,
+            "settings": config,
+            "machine": {"python": platform.python_version(), "load_average": os.getloadavg()[0]},
+            **{mode: spread([x[mode] for x in every]) for mode in MODES},
+            "runs": every,
+        }
+        file.write_text(json.dumps(found) + "\n")
 
 
 def table() -> str:
@@ -201,11 +205,12 @@ def _interval(found: dict) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--row", choices=[*ROWS, "all"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=range(5))
     parser.add_argument("--table", action="store_true")
     asked = parser.parse_args()
     for name in ROWS if asked.row == "all" else [asked.row] if asked.row else []:
         print(name, flush=True)
-        measure(name)
+        measure(name, list(asked.seeds))
     if asked.table:
         page = HERE / "README.md"
         start, stop = "<!-- adversarial -->", "<!-- end of adversarial -->"
