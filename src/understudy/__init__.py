@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from understudy.adversarial import DAC, GAIL
     from understudy.data.arrays import from_arrays
     from understudy.data.demos import Demos
     from understudy.data.formats.door import load_demos
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BC",
+    "DAC",
+    "GAIL",
     "PPO",
     "SAC",
     "Demos",
@@ -35,6 +38,8 @@ __all__ = [
 
 _HOMES = {
     "BC": "understudy.presets",
+    "DAC": "understudy.adversarial",
+    "GAIL": "understudy.adversarial",
     "PPO": "understudy.presets",
     "SAC": "understudy.presets",
     "Demos": "understudy.data.demos",
