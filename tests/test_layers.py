@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "commands": {"data", "envs", "run", "presets", "report"},
     "cli": {"commands"},
     "__main__": {"cli"},
-    "__init__": {"data", "presets", "run"},
+    "__init__": {"data", "presets", "adversarial", "run"},
     "errors": set(),
     "settings": set(),
 }

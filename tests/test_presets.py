@@ -1,6 +1,7 @@
 """Learn, record and evaluate in three words."""
 
 from dataclasses import replace
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -229,13 +230,18 @@ def test_a_ppo_run_taken_up_from_its_state_ends_the_same():
     assert (straight.model.flat.value == second.model.flat.value).all()
 
 
+def inside(agent: PPO | SAC) -> Any:
+    """The run, whose parts are of the method's own kinds."""
+    assert agent.run is not None
+    return agent.run
+
+
 def test_sac_learns_is_saved_and_acts_the_same_when_loaded(tmp_path):
     net, critic = NetConfig(hidden=(16,), normalize=False), CriticConfig(hidden=(16,))
     practice = PracticeConfig(warmup_steps=50, batch_size=16)
     small = {"net": net, "critic": critic, "practice": practice, "steps": 120}
     agent = SAC("Pendulum-v1", seed=0, **small).learn()
-    assert agent.run is not None
-    assert agent.run.learner.policy_adam.num_steps == 70
+    assert inside(agent).learner.policy_adam.num_steps == 70
     loaded = SAC.load(agent.save(tmp_path / "policy"))
     obs = np.random.default_rng(0).standard_normal((50, 3)).astype(np.float32)
     ours, theirs = (a.predict(obs, deterministic=True)[0] for a in (agent, loaded))
@@ -258,21 +264,18 @@ def test_demonstrations_are_cloned_before_and_beside_acting():
     already = evaluate(agent, "CartPole-v1", episodes=5)
     assert already.returns.mean() > 100, "cloning has come first"
     agent.learn()
-    assert agent.run is not None
-    assert set(agent.run.learner.terms) == {"clone"}
+    assert set(inside(agent).learner.terms) == {"clone"}
     assert "shown" in agent.run.parts
     alone = replace(shown, clone=CloneConfig(weight=0))
     agent = PPO("CartPole-v1", demos=demos, shown=alone, steps=500)
-    assert agent.run is not None
-    assert not agent.run.learner.terms
+    assert not inside(agent).learner.terms
 
 
 def test_sac_remembers_demonstrations_in_every_batch():
     demos = record("CartPole-v1", episodes=1)
     agent = SAC("CartPole-v1", demos=demos, shown=ShownConfig(pretrain=20))
-    assert agent.run is not None
-    assert isinstance(agent.run.source.source, Mixed)
-    assert set(agent.run.learner.terms) == {"clone"}
+    assert isinstance(inside(agent).source.source, Mixed)
+    assert set(inside(agent).learner.terms) == {"clone"}
 
 
 def test_demonstrations_of_something_else_are_refused_before_acting():

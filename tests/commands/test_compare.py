@@ -6,7 +6,16 @@ import pytest
 
 from outside import SMALL, answer, refusal, understudy
 
-PPO = ("--with", "ppo", "--steps", 1500, "slots=4", "rows=32", "net.hidden=[8]")
+PPO = (
+    "--with",
+    "ppo",
+    "learner.epochs=20",
+    "--steps",
+    1500,
+    "slots=4",
+    "rows=32",
+    "net.hidden=[8]",
+)
 
 
 @pytest.fixture(scope="module")

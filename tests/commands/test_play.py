@@ -162,7 +162,8 @@ def test_ctrl_c_ends_it_and_says_what_was_seen(place, display):
     rest, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert heard[2].startswith("1 ")
-    assert "not over" in rest
+    # It may come before the next episode's first step, of which there is nothing to say.
+    assert rest == "" or "not over" in rest
     assert "Traceback" not in errors
 
 
