@@ -265,7 +265,7 @@ def test_demonstrations_are_cloned_before_and_beside_acting():
     assert already.returns.mean() > 100, "cloning has come first"
     agent.learn()
     assert set(inside(agent).learner.terms) == {"clone"}
-    assert "shown" in agent.run.parts
+    assert "shown" in inside(agent).parts
     alone = replace(shown, clone=CloneConfig(weight=0))
     agent = PPO("CartPole-v1", demos=demos, shown=alone, steps=500)
     assert not inside(agent).learner.terms
