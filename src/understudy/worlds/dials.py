@@ -25,15 +25,15 @@ STEPS = 40
 class Dials(gymnasium.Env[Places, Places]):
     """Turn three dials of 5, 6 and 7 positions to their targets, which change halfway.
 
-    Seen: where the dials point and where they should, `MultiDiscrete([5, 6, 7, 5, 6, 7])`: to a
-        policy a vector of 36 numbers, six one-hots one after the other.
-    Done: `MultiDiscrete([3, 3, 3])`: every dial one to the left (0), not at all (1), or one to the
-        right (2); the last position is beside the first.
-    Rewarded: the share of dials that point at their target after they were turned.
-    Ends: truncated after 40 steps; new targets are seen after the 20th.
-    Optimum: every dial the shorter way. A dial that is d positions away then misses d - 1 steps:
-        2/5, 4/6 and 6/7 on average, twice, so that the return is 38.72 on average. Who turns all
-        dials one way reaches 36.66.
+    - Seen: where the dials point and where they should, `MultiDiscrete([5, 6, 7, 5, 6, 7])`: to a
+      policy a vector of 36 numbers, six one-hots one after the other.
+    - Done: `MultiDiscrete([3, 3, 3])`: every dial one to the left (0), not at all (1), or one to
+      the right (2); the last position is beside the first.
+    - Rewarded: the share of dials that point at their target after they were turned.
+    - Ends: truncated after 40 steps; new targets are seen after the 20th.
+    - Optimum: every dial the shorter way. A dial that is d positions away then misses d - 1 steps:
+      2/5, 4/6 and 6/7 on average, twice, so that the return is 38.72 on average. Who turns all
+      dials one way reaches 36.66.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 8}

@@ -30,12 +30,12 @@ WALKER, GOAL, WALL = 0, 1, 2
 class Grid(gymnasium.Env[Picture, np.int64]):
     """Walk to the goal in a grid of 6 x 6 cells whose 5 walls are others in every episode.
 
-    Seen: a picture `[28, 28, 3]` of bytes: the walker red, the goal green, walls blue. 28 is the
-        least side above 20 of which the `simple` camera sees every pixel.
-    Done: a step up, right, down or left; into a wall it does nothing.
-    Rewarded: 1 at the goal, and -1/40 for every step.
-    Ends: at the goal; truncated after 40 steps, which then have cost 1.
-    Optimum: 1 - d/40 where the goal is d steps away; 0.89 on average.
+    - Seen: a picture `[28, 28, 3]` of bytes: the walker red, the goal green, walls blue. 28 is the
+      least side above 20 of which the `simple` camera sees every pixel.
+    - Done: a step up, right, down or left; into a wall it does nothing.
+    - Rewarded: 1 at the goal, and -1/40 for every step.
+    - Ends: at the goal; truncated after 40 steps, which then have cost 1.
+    - Optimum: 1 - d/40 where the goal is d steps away; 0.89 on average.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 8}

@@ -38,12 +38,12 @@ CELL_PX = 32
 class GridWorld(gymnasium.Env[np.int64, np.int64]):
     """Walk over a map on which every kind of ground has its reward, pushed aside by chance.
 
-    Seen: which free cell one is on, `Discrete(S)`; cells are numbered row by row.
-    Done: a step up, right, down or left; into a wall or off the map it does nothing.
-    Rewarded: what the ground is worth that the step ended on, in nats for the expert.
-    Ends: on a kind of ground that ends it; truncated after `horizon_steps`.
-    Optimum: `soft_values(world.mdp, 1000 * world.reward)` has it; without the factor, it has the
-        balance of reward and entropy that the expert keeps.
+    - Seen: which free cell one is on, `Discrete(S)`; cells are numbered row by row.
+    - Done: a step up, right, down or left; into a wall or off the map it does nothing.
+    - Rewarded: what the ground is worth that the step ended on, in nats for the expert.
+    - Ends: on a kind of ground that ends it; truncated after `horizon_steps`.
+    - Optimum: `soft_values(world.mdp, 1000 * world.reward)` has it; without the factor, it has the
+      balance of reward and entropy that the expert keeps.
 
     Attributes:
         mdp: All chances, exactly.

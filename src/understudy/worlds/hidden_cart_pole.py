@@ -23,12 +23,12 @@ STEP_SECONDS = 0.02
 class HiddenCartPole(gymnasium.Env[NDArray[np.float32], np.int64]):
     """Gymnasium's `CartPole-v1` without its speeds; needs a memory.
 
-    Seen: `[2]` where the cart is and how the pole leans (radians).
-    Done: a push to the left (0) or to the right (1).
-    Rewarded: 1 for every step.
-    Ends: when the pole leans more than 12 degrees or the cart is 2.4 away; truncated after 500
-        steps.
-    Optimum: 500.
+    - Seen: `[2]` where the cart is and how the pole leans (radians).
+    - Done: a push to the left (0) or to the right (1).
+    - Rewarded: 1 for every step.
+    - Ends: when the pole leans more than 12 degrees or the cart is 2.4 away; truncated after 500
+      steps.
+    - Optimum: 500.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 50}

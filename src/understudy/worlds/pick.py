@@ -21,14 +21,14 @@ REACH, STEP = 0.1, 0.05
 class Pick(gymnasium.Env[NDArray[np.float32], Any]):
     """Carry a thing to its goal in the unit square.
 
-    Seen: `[7]` places of the hand, the thing and the goal, and whether the hand holds the thing.
-    Done: `move` `[2]` in ±1, of which each moves the hand by 0.05 at most; then `hand`: nothing
-        (0), grab what is within 0.1 (1), or release it (2).
-    Rewarded: how much nearer the hand came to the thing and the thing to the goal; and 1 when the
-        thing is released within 0.1 of the goal.
-    Ends: with that; truncated after 60 steps.
-    Optimum: the two distances at the beginning, 0.42 each on average, and 1. The rewards for coming
-        nearer add up to no more than these distances, whichever way is taken.
+    - Seen: `[7]` places of the hand, the thing and the goal, and whether the hand holds the thing.
+    - Done: `move` `[2]` in ±1, of which each moves the hand by 0.05 at most; then `hand`: nothing
+      (0), grab what is within 0.1 (1), or release it (2).
+    - Rewarded: how much nearer the hand came to the thing and the thing to the goal; and 1 when the
+      thing is released within 0.1 of the goal.
+    - Ends: with that; truncated after 60 steps.
+    - Optimum: the two distances at the beginning, 0.42 each on average, and 1. The rewards for
+      coming nearer add up to no more than these distances, whichever way is taken.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 15}

@@ -28,12 +28,12 @@ class Presence(gymnasium.Env[Things, np.int64]):
     7/12 x 16 = 9.33 at best. One that is told who is there reaches 16. How many there are says
     nothing: a count is as likely with a thing of zeros as without.
 
-    Seen: a `Sequence` of `Box(3)`: other things at every step, between 1 and 6 of them, random in
-        ±1 but for the one of zeros, which is there half of the time, at any place.
-    Done: no (0) or yes (1).
-    Rewarded: 1 where that is right.
-    Ends: truncated after 16 steps.
-    Optimum: 16. By chance 8.
+    - Seen: a `Sequence` of `Box(3)`: other things at every step, between 1 and 6 of them, random in
+      ±1 but for the one of zeros, which is there half of the time, at any place.
+    - Done: no (0) or yes (1).
+    - Rewarded: 1 where that is right.
+    - Ends: truncated after 16 steps.
+    - Optimum: 16. By chance 8.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 4, "max_entities": 6}
