@@ -448,12 +448,12 @@ def test_it_learns_what_must_be_remembered(kind, cell):
         kind=kind,
         net={"memory": 24, "cell": cell},
         critic=CriticConfig(hidden=(24,)),
-        learning_rate=5e-3,
+        learning_rate=2e-3,
         temperature=0.1,
         choice_entropy=0.05,
     )
     replay = replay_of(demos)
-    for _ in range(300):
+    for _ in range(900):
         sac.update(replay.sample(sac.model, rng, 24, 6, burn_in=6), 0.0)
     shown = toy_demos(kind, "discrete", 100, 6, rng, memory_task=True).rows()
     obs = {name: x[:, None] for name, x in shown.obs.items()}
