@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -42,15 +41,12 @@ class Door(nn.Module):
         normalizers: `vectors` for all vectors together, `entities/NAME` for every list.
     """
 
-    def __init__(
-        self, spec: Spec, normalize: bool, known: Mapping[str, Normalizer] | None = None
-    ) -> None:
-        """Make normalizers for everything that has none yet.
+    def __init__(self, spec: Spec, normalize: bool) -> None:
+        """Make a normalizer for everything that is measured.
 
         Args:
             spec: What is seen.
             normalize: Whether vectors and entities are normalized.
-            known: Normalizers that somebody else has, to see in the same unit.
 
         Raises:
             ConfigError: Entities without room or without features.
@@ -74,7 +70,7 @@ class Door(nn.Module):
             if self.width:
                 widths = {"vectors": self.width, **widths}
             for key, width in widths.items():
-                self._add(key, (known or {}).get(key) or Normalizer(width))
+                self._add(key, Normalizer(width))
 
     def _add(self, key: str, made: Normalizer) -> None:
         # Numbered, because not every observation's name can be a buffer's.

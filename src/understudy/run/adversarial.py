@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -27,11 +27,45 @@ from understudy.run.shown import ShownConfig
 from understudy.run.watch import Note
 from understudy.terms.clone import CloneConfig
 
+Acting = TypeVar("Acting", OnPolicyConfig, OffPolicyConfig)
+
 _NOT_CLONED = ShownConfig(clone=CloneConfig(weight=0))
 
 
+class _Nested(Generic[Acting]):
+    """Settings that say under `acting` what other runs say at the top. See `ActingConfig`."""
+
+    __slots__ = ()
+    acting: Acting
+
+    @property
+    def env(self) -> str | None:
+        """The environment's id."""
+        return self.acting.env
+
+    @property
+    def seed(self) -> int:
+        """Of everything that is random."""
+        return self.acting.seed
+
+    @property
+    def steps(self) -> int:
+        """Of the environment in all."""
+        return self.acting.steps
+
+    @property
+    def net(self) -> NetConfig:
+        """What the policy looks like."""
+        return self.acting.net
+
+    @property
+    def keep(self) -> KeepConfig:
+        """What is written down."""
+        return self.acting.keep
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OnPolicyImitationConfig:
+class OnPolicyImitationConfig(_Nested[OnPolicyConfig]):
     """Generative adversarial imitation by PPO."""
 
     method: Literal["gail"] = "gail"
@@ -52,34 +86,9 @@ class OnPolicyImitationConfig:
     )
     """What it seeks."""
 
-    @property
-    def env(self) -> str | None:
-        """The environment's id."""
-        return self.acting.env
-
-    @property
-    def seed(self) -> int:
-        """Of everything that is random."""
-        return self.acting.seed
-
-    @property
-    def steps(self) -> int:
-        """Of the environment in all."""
-        return self.acting.steps
-
-    @property
-    def net(self) -> NetConfig:
-        """What the policy looks like."""
-        return self.acting.net
-
-    @property
-    def keep(self) -> KeepConfig:
-        """What is written down."""
-        return self.acting.keep
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OffPolicyImitationConfig:
+class OffPolicyImitationConfig(_Nested[OffPolicyConfig]):
     """Adversarial imitation by SAC: discriminator-actor-critic."""
 
     method: Literal["dac"] = "dac"
@@ -96,31 +105,6 @@ class OffPolicyImitationConfig:
     """How the policy acts and moves; the environment's reward does not count by default."""
     gail: GAILConfig = field(default_factory=GAILConfig)
     """What it seeks."""
-
-    @property
-    def env(self) -> str | None:
-        """The environment's id."""
-        return self.acting.env
-
-    @property
-    def seed(self) -> int:
-        """Of everything that is random."""
-        return self.acting.seed
-
-    @property
-    def steps(self) -> int:
-        """Of the environment in all."""
-        return self.acting.steps
-
-    @property
-    def net(self) -> NetConfig:
-        """What the policy looks like."""
-        return self.acting.net
-
-    @property
-    def keep(self) -> KeepConfig:
-        """What is written down."""
-        return self.acting.keep
 
 
 ImitationConfig = OnPolicyImitationConfig | OffPolicyImitationConfig
