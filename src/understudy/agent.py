@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from understudy import settings
 from understudy.errors import ConfigError, UnderstudyError
-from understudy.run.loop import Progress, Watcher
 from understudy.run.methods import config_class
 from understudy.run.policy import Policy
 
 Config = TypeVar("Config")
-
-
-class Learning(Protocol):
-    """A run, see `understudy.run`.
-
-    Attributes:
-        progress: How far it is.
-    """
-
-    progress: Progress
-
-    def learn(self, keeper: None = None, watchers: Sequence[Watcher] = ()) -> float:
-        """Go on to the end."""
-        ...
-
-    def policy(self) -> Policy:
-        """What has been learned so far."""
-        ...
 
 
 class Agent:
@@ -61,7 +42,7 @@ class Agent:
         Raises:
             UnderstudyError: It has learned already, or was loaded and has nothing to learn from.
         """
-        run: Learning | None = self.run
+        run = self.run
         if run is None or run.progress.done:
             raise UnderstudyError(
                 "this policy has learned already; make another "
