@@ -1,0 +1,40 @@
+"""The formats in which demonstrations can be written, by name.
+
+A new format is one more line in `WRITERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from understudy.data.demos import Demos
+from understudy.data.formats import minari, native, robomimic
+
+
+class Writer(NamedTuple):
+    """A format in which demonstrations can be written.
+
+    Attributes:
+        suffix: What a file of it is called by custom, such as `.hdf5`; empty for a folder.
+        about: What it is, for people.
+        write: Writes a new file or folder, which appears whole or not at all, from episodes that
+            it reads one by one. Returns what the format has no place for, in words.
+    """
+
+    suffix: str
+    about: str
+    write: Callable[[Path, Demos], tuple[str, ...]]
+
+
+def _write_native(path: Path, demos: Demos) -> tuple[str, ...]:
+    native.write_demos(path, demos)
+    return ()
+
+
+WRITERS: dict[str, Writer] = {
+    "understudy": Writer(".demos", "one file that keeps everything", _write_native),
+    "minari": Writer("", "Minari's folder, in HDF5", minari.write),
+    "robomimic": Writer(".hdf5", "robomimic's HDF5 file", robomimic.write),
+}
