@@ -33,13 +33,19 @@ class End(StrEnum):
 
 
 class ActedBy(IntEnum):
-    """Who chose the executed action of a step."""
+    """Who chose the executed action of a step.
+
+    LEARNER: a policy that is being taught; `proposed` is what its expert would have done.
+    UNLABELED: such a policy, where its expert said nothing: the step is no demonstration.
+    """
 
     UNKNOWN = 0
     HUMAN = 1
     SCRIPT = 2
     POLICY = 3
     RANDOM = 4
+    LEARNER = 5
+    UNLABELED = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,6 +67,7 @@ class Episode:
         team: The side that it plays on.
         seed: The reset's seed, where known.
         label: A name for people, such as `file.demo#3`.
+        tags: Words that somebody marked it with, such as `success`.
         info: Anything else worth keeping, as JSON values.
     """
 
@@ -76,6 +83,7 @@ class Episode:
     team: int = 0
     seed: int | None = None
     label: str = ""
+    tags: tuple[str, ...] = ()
     info: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:

@@ -50,46 +50,51 @@ def read_demos(path: str | Path) -> Demos:
     return Demos(episodes.spec, episodes, provenance)
 
 
-def write_demos(path: str | Path, demos: Demos) -> None:
+def write_demos(path: str | Path, demos: Demos, *others: Demos) -> None:
     """A new file with all these demonstrations; it appears whole or not at all.
 
     Args:
         path: The file; it must not exist yet.
         demos: What is written; episodes that lie in other files are read one by one.
+        others: What is written after it. Every set keeps its own provenance.
 
     Raises:
-        DemoError: The file exists, an episode does not fit the spec, or the disk is full.
+        DemoError: The file exists, an episode does not fit the spec of the first set, or the disk
+            is full.
     """
     path = Path(path)
     text = put.spec_text(demos.spec)
     layout, digest = Layout(demos.spec), seal.of_spec(text)
-    now = put.session(demos.provenance)
+    sets = (demos, *others)
+    sessions = [put.session(each.provenance) for each in sets]
 
     def fill(db: Database) -> None:
         rows: list[Row] = []
-        for number, episode in enumerate(demos, 1):
-            rows.append(_put_episode(db, layout, number, episode))
-            rows[-1].digest = seal.of_episode(rows[-1], digest, NO_TAIL)
-            put.insert_row(db, rows[-1])
-        put.put_file(db, text, [now], rows, closed=True)
+        for session, each in enumerate(sets):
+            for number, episode in enumerate(each, len(rows) + 1):
+                rows.append(_put_episode(db, layout, number, session, episode))
+                rows[-1].digest = seal.of_episode(rows[-1], digest, NO_TAIL)
+                put.insert_row(db, rows[-1])
+        put.put_file(db, text, sessions, rows, closed=True)
 
     create(path, fill)
 
 
-def _put_episode(db: Database, layout: Layout, number: int, episode: Episode) -> Row:
+def _put_episode(db: Database, layout: Layout, number: int, session: int, episode: Episode) -> Row:
     """Writes an episode's chunks; returns its row, not yet sealed."""
     check_episode(episode, layout.spec, episode.label or f"episode {number}")
     if episode.reward is not None and episode.reward.dtype.name not in DTYPES:
         raise DemoError(f"episode {number}: rewards of type {episode.reward.dtype}")
     row = Row(
         id=number,
-        session=0,
+        session=session,
         seed=put.seed_text(episode.seed),
         agent=int(episode.agent),
         group=int(episode.group),
         team=int(episode.team),
         label=put.label_text(episode.label),
         info=put.json_text(dict(episode.info), "info"),
+        tags=put.tags_text(episode.tags),
         end=str(episode.end),
         final_obs_known=int(episode.final_obs_known),
         length=len(episode),

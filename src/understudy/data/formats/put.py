@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import math
 import platform
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ INSERT = f"INSERT INTO episode VALUES ({', '.join('?' * len(NAMES))})"
 UPDATE = f"UPDATE episode SET {', '.join(f'{c} = ?' for c in COLUMNS[1:])} WHERE id = ?"
 STEP = "UPDATE episode SET length = ?, reward = ?, proposed = ?, digest = ? WHERE id = ?"
 MAX_LABEL = 1 << 16
+TAG = re.compile(r"[\w.:+-]{1,64}")
 
 
 def insert_row(db: Database, row: Row) -> None:
@@ -121,6 +123,21 @@ def label_text(label: str) -> str:
     if len(label) > MAX_LABEL:
         raise DemoError(f"a label of {len(label)} characters, at most {MAX_LABEL} are stored")
     return str(label)
+
+
+def tags_text(tags: Iterable[str]) -> str:
+    """Tags as a JSON list, each once, once it is certain that they can be stored.
+
+    Raises:
+        DemoError: One is not a word of up to 64 letters, digits and `. _ : + -`.
+    """
+    words = list(dict.fromkeys(tags))
+    for word in words:
+        if not TAG.fullmatch(word):
+            raise DemoError(
+                f"the tag {word[:80]!r}: expected up to 64 letters, digits and . _ : + -"
+            )
+    return json.dumps(words)
 
 
 def sum_of(rewards: Any) -> float | None:

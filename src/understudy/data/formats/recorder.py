@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -314,11 +314,15 @@ class EpisodeWriter:
             if reward is not None:
                 self._rewards.append(reward)
 
-    def end(self, end: End) -> None:
+    def end(self, end: End, tags: Iterable[str] = ()) -> None:
         """The episode is over.
 
+        Args:
+            end: How it ended.
+            tags: Words to mark it with, such as `success`.
+
         Raises:
-            DemoError: It was over before, or the disk is full.
+            DemoError: It was over before, a tag cannot be stored, or the disk is full.
         """
         file = self._file
         file.catch_up()
@@ -327,7 +331,10 @@ class EpisodeWriter:
             self._check_open()
             known = self._row.reward is not None
             row = replace(
-                self._row, end=str(End(end)), return_=put.sum_of(self._rewards) if known else None
+                self._row,
+                end=str(End(end)),
+                return_=put.sum_of(self._rewards) if known else None,
+                tags=put.tags_text(tags),
             )
         with file.change(failed, flush=True) as db:
             self._fold_into(db, row)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.data.action import Action
+from understudy.data.catalog import Entry, success_of
 from understudy.data.episode import End, Episode, check_episode
 from understudy.data.formats import seal
 from understudy.data.formats.container import (
@@ -71,7 +72,7 @@ class Index:
         self.sessions: list[dict[str, Any]] = _json(sessions)
         self.tails = {row.id: self._tail(db, row) for row in self.rows if row.end == RECORDING}
         for row in self.rows:
-            if row.digest != seal.of_episode(row, self.spec_digest, self._chain(row)):
+            if row.digest != seal.of_episode(row, self.spec_digest, self.chain(row)):
                 raise DemoError(f"episode {row.id}: its description is damaged")
         self._count(db, "chunk", sum(row.num_chunks for row in self.rows))
         self._count(db, "step", sum(map(len, self.tails.values())))
@@ -92,7 +93,8 @@ class Index:
             units.append(data)
         return units
 
-    def _chain(self, row: Row) -> bytes:
+    def chain(self, row: Row) -> bytes:
+        """The digest of the units of an episode that no chunk holds yet."""
         tail = NO_TAIL
         for unit in self.tails.get(row.id, ()):
             tail = seal.of_tail(tail, unit)
@@ -162,6 +164,36 @@ class StoredEpisodes(Sequence[Episode]):
                 for i, row in enumerate(self._rows)
             ],
             np.float64,
+        )
+
+    def entries(self, *, deleted: bool = False) -> list[Entry]:
+        """What is known of every episode without reading it.
+
+        Args:
+            deleted: Those instead that are only kept to be restored.
+
+        Raises:
+            DemoError: What is said of an episode is damaged.
+        """
+        rows = [row for row in self._index.rows if row.deleted] if deleted else self._rows
+        with one_line(self.path, "cannot be read"):
+            return [self._entry(row) for row in rows]
+
+    def _entry(self, row: Row) -> Entry:
+        info, tags = _json(row.info), tags_of(row)
+        if not isinstance(info, dict):
+            raise DemoError(f"episode {row.id}: its info is damaged")
+        recording = row.end == RECORDING and row.reward is not None
+        return Entry(
+            number=row.id,
+            length=row.length,
+            return_=self.read(row).return_ if recording else _nan_for_none(row.return_),
+            end=End.OPEN if row.end == RECORDING else End(row.end),
+            success=success_of(info, tags),
+            tags=tags,
+            label=row.label,
+            seed=None if row.seed is None else int(row.seed),
+            deleted=bool(row.deleted),
         )
 
     def close(self) -> None:
@@ -249,6 +281,7 @@ class StoredEpisodes(Sequence[Episode]):
             team=row.team,
             seed=None if row.seed is None else int(row.seed),
             label=row.label,
+            tags=tags_of(row),
             info=_json(row.info),
         )
         return check_episode(episode, self.spec, f"{self.path}: episode {row.id}")
@@ -289,6 +322,18 @@ def _row(values: tuple[Any, ...], last: int) -> Row:
     if row.end != RECORDING and row.end not in set(End):
         raise DemoError(f"episode {row.id}: it ended in {row.end[:20]!r}")
     return row
+
+
+def tags_of(row: Row) -> tuple[str, ...]:
+    """The tags of an episode.
+
+    Raises:
+        DemoError: They are not a list of texts.
+    """
+    tags = _json(row.tags)
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise DemoError(f"episode {row.id}: its tags are damaged")
+    return tuple(tags)
 
 
 def _json(text: str) -> Any:
