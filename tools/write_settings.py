@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from understudy import settings
-from understudy.run.methods import METHODS, config_class
+from understudy.run.methods import METHODS, config_class, recipes
 from understudy.settings import Setting
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
@@ -17,7 +17,9 @@ HEAD = """\
 # Settings
 
 Every setting of `understudy learn`, by method, as `understudy config --with METHOD --list` prints
-them; this page is written by `tools/write_settings.py`. [How to say them](howto/settings.md).
+them; this page is written by `tools/write_settings.py`. [How to say them](howto/settings.md). Some
+methods are others with a recipe: their settings are the same, and what the recipe says stands at the
+end.
 """
 TITLES = {
     "bc": "Behavioral cloning: `--with bc`",
@@ -30,6 +32,8 @@ GROUPS = {
     "critic": "The critics",
     "learner": "How weights move",
     "practice": "What is remembered, and how often it is learned from",
+    "signals.<name>": "What else is sought: one signal",
+    "signals.<name>.net": "What else is sought: the discriminator's network",
     "extrinsic": "How the environment's reward counts",
     "clone": "How closely to do what was shown",
     "source": "How demonstrations are served",
@@ -45,12 +49,16 @@ GROUPS = {
 def page() -> str:
     """The page's text."""
     parts = [HEAD]
-    for method in METHODS:
-        parts.append(f"\n## {TITLES[method]}\n")
+    for method, title in TITLES.items():
+        parts.append(f"\n## {title}\n")
         described = settings.describe(config_class(method))
         for group, some in groupby(described, lambda s: s.path.rpartition(".")[0]):
             parts.append(f"\n### {GROUPS[group]}\n")
             parts += [_entry(setting) for setting in some]
+    parts.append("\n## Recipes\n")
+    for method in METHODS:
+        for recipe in recipes(method, None):
+            parts.append(f"\n### `--with {method}`\n\n```yaml\n{recipe.read_text()}```\n")
     return "".join(parts)
 
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from understudy.adversarial import DAC, GAIL
     from understudy.data.arrays import from_arrays
     from understudy.data.demos import Demos
     from understudy.data.formats.door import load_demos
     from understudy.data.formats.native import write_demos
     from understudy.data.spec import Spec
+    from understudy.imitators import DAC, GAIL, SQIL
     from understudy.presets import BC, PPO, SAC, evaluate, record
     from understudy.run.policy import Policy
 
@@ -26,6 +26,7 @@ __all__ = [
     "GAIL",
     "PPO",
     "SAC",
+    "SQIL",
     "Demos",
     "Policy",
     "Spec",
@@ -38,10 +39,11 @@ __all__ = [
 
 _HOMES = {
     "BC": "understudy.presets",
-    "DAC": "understudy.adversarial",
-    "GAIL": "understudy.adversarial",
+    "DAC": "understudy.imitators",
+    "GAIL": "understudy.imitators",
     "PPO": "understudy.presets",
     "SAC": "understudy.presets",
+    "SQIL": "understudy.imitators",
     "Demos": "understudy.data.demos",
     "Policy": "understudy.run.policy",
     "Spec": "understudy.data.spec",

@@ -17,11 +17,10 @@ from understudy.envs.env import Env, one
 from understudy.envs.opening import open_env
 from understudy.errors import ConfigError
 from understudy.run.evaluate import Evaluation, play
-from understudy.run.methods import config_class, make_run
+from understudy.run.methods import config_class, make_run, recipes
 from understudy.run.policy import Policy
 from understudy.run.record import InMemory, record_episodes
 from understudy.run.reinforcement import Reinforcement
-from understudy.run.tuned import tuned
 from understudy.terms.term import LossTerm
 from understudy.worlds.experts import scripted
 
@@ -92,15 +91,15 @@ class BC(Agent):
 
 
 class ActingAgent(Agent):
-    """An agent that learns by acting; `PPO` and `SAC` are such."""
+    """An agent that learns by acting; `PPO` and `SAC` are such, and those in `imitators`."""
 
     run: Reinforcement | None
 
     def __init__(
         self,
         env: Any,
-        *,
         demos: Demos | str | Path | Sequence[str | Path] | None = None,
+        *,
         seed: int | None = None,
         config: Any = None,
         terms: Mapping[str, LossTerm] | None = None,
@@ -110,7 +109,7 @@ class ActingAgent(Agent):
 
         Args:
             env: A Gymnasium id or environment, or one of our `Env`s.
-            demos: Demonstrations to lean on as `config` says, or where they are.
+            demos: Demonstrations to lean on or to imitate as `config` says, or where they are.
             seed: Of everything random; None: the config's.
             config: All settings; by default those tuned for the environment, else the method's.
             terms: Further losses of the policy, by name.
@@ -154,15 +153,15 @@ class SAC(ActingAgent):
 
 
 def settings_for(method: str, env: Any) -> Any:
-    """The settings tuned for an environment, where there are any; else the method's defaults.
+    """A method's settings, as they were tuned for an environment where they were.
 
     Args:
         method: Such as `ppo`.
         env: A Gymnasium id; for anything else nothing is tuned.
     """
     cls = config_class(method)
-    file = tuned(method, env) if isinstance(env, str) else None
-    return settings.read(cls, files=[file]) if file else cls()
+    files = recipes(method, env if isinstance(env, str) else None)
+    return settings.read(cls, files=files) if files else cls()
 
 
 def _said(env: Any, seed: int | None, changes: Mapping[str, Any]) -> dict[str, Any]:

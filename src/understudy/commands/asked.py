@@ -53,8 +53,8 @@ def add_settings(verb: argparse.ArgumentParser) -> None:
 def asked(args: argparse.Namespace, begun: Any = None) -> Any:
     """The settings that words, files and options ask for, the last of these winning.
 
-    Where a method acts in an environment that settings were tuned for, those hold before anything
-    else is said; see `understudy.run.tuned`.
+    A method's recipe holds before anything else is said, and what was tuned for the environment
+    with it; see `understudy.run.methods.recipes`.
 
     Args:
         args: The words.
@@ -67,8 +67,7 @@ def asked(args: argparse.Namespace, begun: Any = None) -> Any:
         ConfigError: A setting is unknown or wrong, or there are several environments.
     """
     from understudy import settings
-    from understudy.run.methods import config_class
-    from understudy.run.tuned import tuned
+    from understudy.run.methods import config_class, recipes
 
     base: dict[str, Any] = {} if begun is None else settings.as_tree(begun)
     places = [word for word in args.words if not _is_setting(word)]
@@ -84,14 +83,14 @@ def asked(args: argparse.Namespace, begun: Any = None) -> Any:
         base["env"] = envs[0]
     if demos:
         base["demos"] = demos
-    known = tuned(method, base["env"]) if envs and begun is None else None
+    known = recipes(method, base.get("env")) if begun is None else []
     flags = {name: getattr(args, name) for name in ("seed", "steps", "alignment")}
     # Where several files were listed, a setting may stand behind them.
     overrides = [word for word in (*args.words, *args.demos) if _is_setting(word)]
     overrides += [f"{name}={value}" for name, value in flags.items() if value is not None]
     if args.best is not None:
         overrides.append(f"best={_share(args.best)}")
-    files = [*([known] if known else []), *args.config]
+    files = [*known, *args.config]
     return settings.read(config_class(method), base=base, files=files, overrides=overrides)
 
 

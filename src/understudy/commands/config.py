@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         answer(settings.as_tree(config))
     elif args.list:
-        for setting in settings.describe(type(config)):
+        for setting in settings.describe(config):
             print(setting)
     else:
         print(settings.to_yaml(config), end="")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from understudy.errors import ConfigError
+from understudy.run.tuned import tuned
 
 if TYPE_CHECKING:
     from understudy.data.demos import Demos
@@ -14,7 +16,19 @@ if TYPE_CHECKING:
     from understudy.run.watch import Note
     from understudy.terms.term import LossTerm
 
-METHODS = ("bc", "ppo", "sac")
+FOLDER = Path(__file__).parent / "recipes"
+"""What makes a method of a class of settings, one YAML file each."""
+
+_CLASSES = {
+    "bc": ("understudy.run.cloning", "BCConfig"),
+    "ppo": ("understudy.run.on_policy", "OnPolicyConfig"),
+    "sac": ("understudy.run.off_policy", "OffPolicyConfig"),
+    "gail": ("understudy.run.on_policy", "OnPolicyConfig"),
+    "dac": ("understudy.run.off_policy", "OffPolicyConfig"),
+    "sqil": ("understudy.run.off_policy", "OffPolicyConfig"),
+}
+METHODS = tuple(_CLASSES)
+"""Each is a class of settings, and a recipe where it is not the class's defaults."""
 
 
 def config_class(method: str) -> type[Any]:
@@ -23,19 +37,23 @@ def config_class(method: str) -> type[Any]:
     Raises:
         ConfigError: There is no such method.
     """
-    if method == "bc":
-        from understudy.run.cloning import BCConfig
+    if method not in _CLASSES:
+        raise ConfigError(f"method '{method}': expected one of {', '.join(METHODS)}")
+    from importlib import import_module
 
-        return BCConfig
-    if method == "ppo":
-        from understudy.run.on_policy import OnPolicyConfig
+    module, name = _CLASSES[method]
+    return getattr(import_module(module), name)
 
-        return OnPolicyConfig
-    if method == "sac":
-        from understudy.run.off_policy import OffPolicyConfig
 
-        return OffPolicyConfig
-    raise ConfigError(f"method '{method}': expected one of {', '.join(METHODS)}")
+def recipes(method: str, env_id: str | None) -> list[Path]:
+    """The files that hold before anything is said: the method's own, and that for an environment.
+
+    Args:
+        method: Such as `dac`.
+        env_id: A Gymnasium id, with or without a module in front.
+    """
+    own, file = FOLDER / f"{method}.yaml", tuned(method, env_id)
+    return [path for path in (own, file) if path is not None and path.is_file()]
 
 
 def make_run(
@@ -59,7 +77,8 @@ def make_run(
         ConfigError: The method cannot do what the environment asks for; says what.
         DemoError: The demonstrations do not fit, or are empty.
     """
-    if config.method == "sac":
+    _, name = _CLASSES[config.method]
+    if name == "OffPolicyConfig":
         from understudy.run.off_policy import off_policy as make
     else:
         from understudy.run.on_policy import on_policy as make

@@ -15,7 +15,7 @@ from understudy.learners.sac import SAC, SACConfig
 from understudy.nets.critic import CriticConfig, make_critics
 from understudy.nets.model import NetConfig, make_model
 from understudy.ops.soft_product import SoftProduct
-from understudy.rewards.extrinsic import ExtrinsicConfig, rewarded_for
+from understudy.rewards.extrinsic import ExtrinsicConfig
 from understudy.rewards.signal import RewardSignal
 from understudy.run.keep import KeepConfig
 from understudy.run.practice import Practice, PracticeConfig
@@ -23,6 +23,7 @@ from understudy.run.reinforcement import Reinforcement
 from understudy.run.replay import replay_of
 from understudy.run.rollouts import only_behavior
 from understudy.run.shown import ShownConfig, lean_on
+from understudy.run.sought import STREAMS, Given, SignalConfig, num_sought, sought
 from understudy.run.watch import Note
 from understudy.terms.clone import CloneConfig
 from understudy.terms.term import LossTerm
@@ -32,8 +33,8 @@ from understudy.terms.term import LossTerm
 class OffPolicyConfig:
     """Reinforcement learning by SAC, whole."""
 
-    method: Literal["sac"] = "sac"
-    """How to learn."""
+    method: Literal["sac", "dac", "sqil"] = "sac"
+    """How to learn; says what holds where nothing is said, see `understudy.run.methods`."""
     env: str | None = None
     """Gymnasium id of the environment."""
     demos: tuple[str, ...] = ()
@@ -57,6 +58,8 @@ class OffPolicyConfig:
     """What is remembered, and how often it is learned from."""
     extrinsic: ExtrinsicConfig = field(default_factory=ExtrinsicConfig)
     """How the environment's reward counts."""
+    signals: dict[str, SignalConfig] = field(default_factory=dict)
+    """What else is sought, by name."""
     shown: ShownConfig = field(default_factory=lambda: ShownConfig(clone=CloneConfig(weight=0)))
     """How demonstrations help beside being remembered, where there are any."""
     keep: KeepConfig = field(default_factory=lambda: KeepConfig(log_every=1000))
@@ -85,27 +88,31 @@ def off_policy(
         env: Where to act; it has one behavior.
         config: The settings.
         note: Takes lines for the log.
-        demos: What was shown, mixed into every batch and as `config.shown` says.
+        demos: What was shown, mixed into every batch and as `config.shown` says, and for signals
+            that reward being like it.
         terms: Further losses of the policy, by name.
         signals: Further rewards, by name; of strength 0 the environment's own is left out beside
             them.
 
     Raises:
+        ConfigError: A signal needs demonstrations and there are none, or cannot look at what is
+            seen.
         DemoError: The demonstrations do not fit the environment, are empty, or have no rewards.
     """
     spec = env.behaviors[only_behavior(env)]
-    seeds = np.random.SeedSequence(config.seed).spawn(4)
+    seeds = np.random.SeedSequence(config.seed).spawn(STREAMS)
     for_weights, for_draws, for_actions, for_shown = map(np.random.default_rng, seeds)
-    signals = rewarded_for(config.extrinsic, signals)
     model = make_model(spec, SoftProduct(spec.action), config.net, for_weights)
-    critics = make_critics(model, config.critic, for_weights, num_signals=len(signals))
+    heads = num_sought(config, signals)
+    critics = make_critics(model, config.critic, for_weights, num_signals=heads)
+    wanted = sought(config, Given(model, demos, config.practice.demo_ratio), signals)
     losses, shown, remembered = dict(terms or {}), None, None
     if demos is not None:
         shown, cloning = lean_on(demos, model, config.shown, for_shown)
         losses |= cloning
         if config.practice.demo_ratio:
-            remembered = replay_of(demos, unrewarded="extrinsic" not in signals)
-    learner = SAC(model, critics, signals, losses, config.learner, for_draws)
+            remembered = replay_of(demos, unrewarded="extrinsic" not in wanted)
+    learner = SAC(model, critics, wanted, losses, config.learner, for_draws)
     source = Practice(env, model, config.practice, for_actions, config.seed, remembered)
     flats = [model.flat, critics.flat]
     return Reinforcement(config, model, learner, source, note, flats=flats, heads=0, shown=shown)

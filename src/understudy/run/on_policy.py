@@ -14,13 +14,14 @@ from understudy.envs.env import Env
 from understudy.learners.ppo import PPO, PPOConfig
 from understudy.nets.model import NetConfig, make_model
 from understudy.ops.product import Product
-from understudy.rewards.extrinsic import ExtrinsicConfig, rewarded_for
+from understudy.rewards.extrinsic import ExtrinsicConfig
 from understudy.rewards.signal import RewardSignal
 from understudy.run.fresh import Fresh
 from understudy.run.keep import KeepConfig
 from understudy.run.reinforcement import Reinforcement
 from understudy.run.rollouts import only_behavior
 from understudy.run.shown import ShownConfig, lean_on
+from understudy.run.sought import STREAMS, Given, SignalConfig, num_sought, sought
 from understudy.run.watch import Note
 from understudy.terms.term import LossTerm
 
@@ -29,8 +30,8 @@ from understudy.terms.term import LossTerm
 class OnPolicyConfig:
     """Reinforcement learning by PPO, whole."""
 
-    method: Literal["ppo"] = "ppo"
-    """How to learn."""
+    method: Literal["ppo", "gail"] = "ppo"
+    """How to learn; says what holds where nothing is said, see `understudy.run.methods`."""
     env: str | None = None
     """Gymnasium id of the environment."""
     demos: tuple[str, ...] = ()
@@ -53,6 +54,8 @@ class OnPolicyConfig:
     """How they move."""
     extrinsic: ExtrinsicConfig = field(default_factory=ExtrinsicConfig)
     """How the environment's reward counts."""
+    signals: dict[str, SignalConfig] = field(default_factory=dict)
+    """What else is sought, by name."""
     shown: ShownConfig = field(default_factory=ShownConfig)
     """How demonstrations help, where there are any."""
     keep: KeepConfig = field(default_factory=lambda: KeepConfig(log_every=1000))
@@ -81,27 +84,29 @@ def on_policy(
         env: Where to act; it has one behavior.
         config: The settings.
         note: Takes lines for the log.
-        demos: What was shown, to lean on as `config.shown` says.
+        demos: What was shown, to lean on as `config.shown` says, and for signals that reward
+            being like it.
         terms: Further losses of the policy, by name.
         signals: Further rewards, by name; of strength 0 the environment's own is left out beside
             them.
 
     Raises:
+        ConfigError: A signal needs demonstrations and there are none, or cannot look at what is
+            seen.
         DemoError: The demonstrations do not fit the environment, or are empty.
     """
     spec = env.behaviors[only_behavior(env)]
-    seeds = np.random.SeedSequence(config.seed).spawn(4)
+    seeds = np.random.SeedSequence(config.seed).spawn(STREAMS)
     for_weights, for_order, for_actions, for_shown = map(np.random.default_rng, seeds)
-    signals = rewarded_for(config.extrinsic, signals)
-    model = make_model(
-        spec, Product(spec.action), config.net, for_weights, num_signals=len(signals)
-    )
+    heads = num_sought(config, signals)
+    model = make_model(spec, Product(spec.action), config.net, for_weights, num_signals=heads)
     losses, shown = dict(terms or {}), None
     if demos is not None:
         shown, cloning = lean_on(demos, model, config.shown, for_shown)
         losses |= cloning
-    learner = PPO(model, signals, losses, config.learner, for_order)
+    wanted = sought(config, Given(model, demos, 0.0), signals)
+    learner = PPO(model, wanted, losses, config.learner, for_order)
     source = Fresh(env, model, config.rows, for_actions, config.seed)
     return Reinforcement(
-        config, model, learner, source, note, flats=[model.flat], heads=len(signals), shown=shown
+        config, model, learner, source, note, flats=[model.flat], heads=heads, shown=shown
     )

@@ -127,9 +127,14 @@ def digest(config: Any) -> str:
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-def describe(cls: type) -> list[Setting]:
-    """Every setting of a config class; those of a choice under each of its kinds."""
-    return group_of(cls).settings("", MISSING)
+def describe(config: Any) -> list[Setting]:
+    """Every setting of a config class, or of a config: then its values stand as the defaults.
+
+    Those of a choice are under each of its kinds.
+    """
+    if isinstance(config, type):
+        return group_of(config).settings("", MISSING)
+    return group_of(type(config)).settings("", config)
 
 
 def _file(path: Path, problems: list[str]) -> Node | None:

@@ -1,24 +1,26 @@
-"""Imitation by a discriminator in one word."""
+"""Imitation by acting in one word."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import gymnasium as gym
 import numpy as np
 import pytest
 
-from understudy.adversarial import DAC, GAIL
 from understudy.data.action import Action
 from understudy.data.actor import Fixed
 from understudy.data.formats.native import write_demos
 from understudy.data.subsample import subsample
 from understudy.errors import ConfigError, DemoError, UnderstudyError
+from understudy.imitators import DAC, GAIL, SQIL
 from understudy.learners.ppo import PPOConfig
 from understudy.nets.critic import CriticConfig
 from understudy.nets.discriminator import DiscriminatorConfig
 from understudy.nets.model import NetConfig
 from understudy.presets import evaluate, record
 from understudy.rewards.gail import GAILConfig
-from understudy.run.adversarial import OnPolicyImitationConfig
+from understudy.run.on_policy import OnPolicyConfig
 from understudy.run.practice import PracticeConfig
 from worlds import toy_demos
 
@@ -83,7 +85,9 @@ def test_one_configuration_ends_early_or_late_as_it_was_shown(sees, steps):
     # policy that never leaves any more cannot find out that it should.
     signal = GAILConfig(net=DiscriminatorConfig(sees=sees), updates=4, offset_rows=500)
     learner = PPOConfig(learning_rate=3e-4, epochs=4, minibatch=256, entropy=1e-3, lam=0.9)
-    agent = GAIL(Leaving, demos, gail=signal, learner=learner, slots=8, steps=30_000).learn()
+    agent = GAIL(
+        Leaving, demos, signals={"gail": signal}, learner=learner, slots=8, steps=30_000
+    ).learn()
     found = evaluate(agent, Leaving, episodes=300, deterministic=False)
     # Lengths are geometric: the mean of 300 is known to about 6 %, that of 60 shown to 13 %.
     assert found.lengths.mean() == pytest.approx(demos.lengths.mean(), rel=0.35)
@@ -95,19 +99,19 @@ def small(kind, demos, **changes):
         return GAIL("CartPole-v1", demos, slots=2, rows=32, steps=300, net=net, **changes)
     practice = PracticeConfig(warmup_steps=50, batch_size=16)
     critic = CriticConfig(hidden=(16,))
-    return DAC(
+    return kind(
         "CartPole-v1", demos, net=net, critic=critic, practice=practice, steps=120, **changes
     )
 
 
-@pytest.mark.parametrize("kind", [GAIL, DAC])
+@pytest.mark.parametrize("kind", [GAIL, DAC, SQIL])
 def test_it_is_saved_and_acts_the_same_when_loaded(kind, tmp_path):
     agent = small(kind, pole()).learn()
     loaded = kind.load(agent.save(tmp_path / "policy"))
     obs = np.random.default_rng(0).standard_normal((50, 4)).astype(np.float32)
     ours, theirs = (a.predict(obs, deterministic=True)[0] for a in (agent, loaded))
     assert (ours == theirs).all()
-    assert loaded.config.acting.net == agent.config.acting.net
+    assert loaded.config.net == agent.config.net
     assert loaded.policy.facts["method"] == kind.method
     with pytest.raises(UnderstudyError, match=f"make another {kind.__name__}"):
         loaded.learn()
@@ -115,11 +119,17 @@ def test_it_is_saved_and_acts_the_same_when_loaded(kind, tmp_path):
 
 def test_files_and_settings_are_taken(tmp_path):
     write_demos(tmp_path / "pole", pole())
-    agent = small(GAIL, tmp_path / "pole", seed=4, gail=GAILConfig(updates=3))
-    assert (agent.config.acting.seed, agent.config.gail.updates) == (4, 3)
-    assert agent.config.acting.env == "CartPole-v1"
-    config = OnPolicyImitationConfig(gail=GAILConfig(penalty=7))
-    assert GAIL("CartPole-v1", pole(), config=config).config.gail.penalty == 7
+    agent = small(GAIL, tmp_path / "pole", seed=4, signals={"gail": GAILConfig(updates=3)})
+    assert agent.config.signals == {"gail": GAILConfig(updates=3)}
+    assert agent.config.seed == 4
+    assert agent.config.env == "CartPole-v1"
+    config = OnPolicyConfig(method="gail", signals={"gail": GAILConfig(penalty=7)})
+    assert GAIL("CartPole-v1", pole(), config=config).config == replace(config, env="CartPole-v1")
+
+
+def test_without_demonstrations_it_says_how_to_get_some():
+    with pytest.raises(ConfigError, match="needs demonstrations"):
+        GAIL("CartPole-v1")
 
 
 def test_what_does_not_fit_is_refused_before_acting():

@@ -1,4 +1,4 @@
-"""Runs of adversarial imitation: put together, stopped and gone on with."""
+"""Runs that seek what the settings name: put together, stopped and gone on with."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from understudy.data.demos import Demos
 from understudy.data.episode import End
 from understudy.data.spec import ActionSpec
+from understudy.errors import ConfigError
 from understudy.learners.ppo import PPO
 from understudy.learners.sac import SAC, SACConfig
 from understudy.nets.critic import CriticConfig
@@ -17,12 +18,9 @@ from understudy.nets.discriminator import DiscriminatorConfig
 from understudy.nets.model import NetConfig
 from understudy.rewards.extrinsic import ExtrinsicConfig
 from understudy.rewards.gail import GAIL, GAILConfig
+from understudy.rewards.sqil import SQILConfig
 from understudy.run import checkpoint
-from understudy.run.adversarial import (
-    OffPolicyImitationConfig,
-    OnPolicyImitationConfig,
-    imitate,
-)
+from understudy.run.methods import make_run
 from understudy.run.mixed import Mixed
 from understudy.run.off_policy import OffPolicyConfig, off_policy
 from understudy.run.on_policy import OnPolicyConfig, on_policy
@@ -56,25 +54,29 @@ def tiny_demos():
     return Demos(spec, made)
 
 
-def on(**changes):
+def on(signals=None, **changes):
     net = NetConfig(hidden=(6,), normalize=False)
-    acting = OnPolicyConfig(
-        steps=400, rows=16, net=net, extrinsic=NOT_EXTRINSIC, shown=uncloned(), **changes
-    )
-    return OnPolicyImitationConfig(acting=acting, gail=SIGNAL)
+    signals = {"gail": SIGNAL} if signals is None else signals
+    common = {"extrinsic": NOT_EXTRINSIC, "shown": uncloned(), "signals": signals}
+    return OnPolicyConfig(method="gail", steps=400, rows=16, net=net, **{**common, **changes})
 
 
-def off(ratio=0.25, **changes):
-    acting = OffPolicyConfig(
+def off(ratio=0.25, signals=None, **changes):
+    return OffPolicyConfig(
+        method="dac",
         steps=120,
         net=NetConfig(hidden=(6,), normalize=False),
         critic=CriticConfig(hidden=(6,)),
         learner=SACConfig(),
         practice=PracticeConfig(batch_size=16, warmup_steps=20, demo_ratio=ratio),
         extrinsic=NOT_EXTRINSIC,
+        signals={"gail": replace(SIGNAL, updates=1)} if signals is None else signals,
         **changes,
     )
-    return OffPolicyImitationConfig(acting=acting, gail=replace(SIGNAL, updates=1))
+
+
+def imitate(env, demos, config, note=lambda line: None):
+    return make_run(env, config, note, demos=demos)
 
 
 def uncloned():
@@ -103,9 +105,7 @@ def weights(run):
 
 @pytest.mark.parametrize("config", [on(), off()], ids=["gail", "dac"])
 def test_a_run_that_was_stopped_ends_with_the_same_bits(config, tmp_path):
-    straight, first, second = (
-        imitate(tiny(), tiny_demos(), config, lambda line: None) for _ in range(3)
-    )
+    straight, first, second = (imitate(tiny(), tiny_demos(), config) for _ in range(3))
     straight.learn()
     first.learn(watchers=[StopAt(config.steps // 2)])
     assert first.progress.steps < straight.progress.steps
@@ -124,8 +124,8 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(config, tmp_path):
 @pytest.mark.parametrize("config", [on(), off()], ids=["gail", "dac"])
 def test_a_run_says_what_it_was_and_what_was_told_apart(config):
     lines = []
-    acting = replace(config.acting, keep=replace(config.acting.keep, log_every=10))
-    run = imitate(tiny(), tiny_demos(), replace(config, acting=acting), lines.append)
+    config = replace(config, keep=replace(config.keep, log_every=10))
+    run = imitate(tiny(), tiny_demos(), config, lines.append)
     assert set(run.learner.signals) == {"gail"}, "the environment's reward does not count"
     run.learn()
     assert run.policy().facts["method"] == config.method
@@ -135,16 +135,14 @@ def test_a_run_says_what_it_was_and_what_was_told_apart(config):
 
 
 def test_the_environments_reward_joins_if_it_has_a_strength():
-    config = on()
-    both = replace(config, acting=replace(config.acting, extrinsic=ExtrinsicConfig(strength=0.5)))
-    run = imitate(tiny(), tiny_demos(), both, lambda line: None)
+    run = imitate(tiny(), tiny_demos(), on(extrinsic=ExtrinsicConfig(strength=0.5)))
     assert list(run.learner.signals) == ["extrinsic", "gail"]
     run.learn()
 
 
 @pytest.mark.parametrize("ratio", [0.0, 0.25])
 def test_unrewarded_demonstrations_are_mixed_into_batches_as_asked(ratio):
-    run = imitate(tiny(), tiny_demos(), off(ratio), lambda line: None)
+    run = imitate(tiny(), tiny_demos(), off(ratio))
     assert isinstance(run.source, Practice)
     assert isinstance(run.source.source, Mixed) == (ratio > 0)
     run.learn()
@@ -152,28 +150,43 @@ def test_unrewarded_demonstrations_are_mixed_into_batches_as_asked(ratio):
 
 @pytest.mark.parametrize("make", [on, off], ids=["gail", "dac"])
 def test_demonstrations_are_cloned_beside_if_that_is_asked(make):
-    config = make()
     shown = ShownConfig(pretrain=3, clone=CloneConfig(weight=0.5))
-    leaning = replace(config, acting=replace(config.acting, shown=shown))
-    run = imitate(tiny(), tiny_demos(), leaning, lambda line: None)
+    run = imitate(tiny(), tiny_demos(), make(shown=shown))
     assert isinstance(run.learner, PPO | SAC)
     assert set(run.learner.terms) == {"clone"}
     run.learn()
 
 
 def test_a_policy_begins_with_the_weights_that_it_has_without_a_discriminator():
-    config = replace(on().acting, extrinsic=ExtrinsicConfig())
-    plain = on_policy(tiny(), config, lambda line: None)
-    taught = imitate(tiny(), tiny_demos(), on(), lambda line: None)
+    plain = make_run(tiny(), on({}, extrinsic=ExtrinsicConfig()), lambda line: None)
+    taught = imitate(tiny(), tiny_demos(), on())
     assert (plain.model.flat.value == taught.model.flat.value).all()
 
 
-def test_a_signal_must_not_take_the_name_of_the_environments():
-    signals = {"extrinsic": gail_of(imitate(tiny(), tiny_demos(), on(), lambda line: None))}
-    with pytest.raises(ValueError, match="'extrinsic' is the environment's own"):
-        on_policy(tiny(), on().acting, lambda line: None, signals=signals)
-    with pytest.raises(ValueError, match="'extrinsic' is the environment's own"):
-        off_policy(tiny(), off().acting, lambda line: None, signals=signals)
+@pytest.mark.parametrize("make", [on, off], ids=["ppo", "sac"])
+def test_a_signal_must_not_take_the_name_of_another(make):
+    others = {"gail": gail_of(imitate(tiny(), tiny_demos(), on()))}
+    learn = on_policy if make is on else off_policy
+    with pytest.raises(ValueError, match="two signals are called 'gail'"):
+        learn(tiny(), make(), lambda line: None, demos=tiny_demos(), signals=others)
+    with pytest.raises(ConfigError, match="'extrinsic' is the environment's own"):
+        imitate(
+            tiny(),
+            tiny_demos(),
+            make({"extrinsic": SIGNAL}) if make is on else off(signals={"extrinsic": SIGNAL}),
+        )
+
+
+@pytest.mark.parametrize("signal", [SIGNAL, SQILConfig()], ids=["gail", "sqil"])
+def test_without_demonstrations_a_signal_says_how_to_get_some(signal):
+    with pytest.raises(ConfigError, match=r"signals\.like: .* needs demonstrations"):
+        imitate(tiny(), None, off(signals={"like": signal}))
+
+
+def test_a_reward_for_shown_rows_needs_a_learner_that_mixes_them_in():
+    for config in (on({"sqil": SQILConfig()}), off(0.0, {"sqil": SQILConfig()})):
+        with pytest.raises(ConfigError, match=r"signals\.sqil: .* a method that remembers"):
+            imitate(tiny(), tiny_demos(), config)
 
 
 @pytest.mark.parametrize("memory", [0, 4])
@@ -182,9 +195,8 @@ def test_a_signal_must_not_take_the_name_of_the_environments():
 def test_every_kind_of_action_is_imitated_with_and_without_memory(make, action, memory):
     demos = toy_demos("vector", action, 6, 8, np.random.default_rng(0))
     config = make()
-    net = replace(config.acting.net, memory=memory)
-    config = replace(config, acting=replace(config.acting, net=net, steps=60))
-    run = imitate(CueEnv("vector", action), demos, config, lambda line: None)
+    config = replace(config, net=replace(config.net, memory=memory), steps=60)
+    run = imitate(CueEnv("vector", action), demos, config)
     before = gail_of(run).net.flat.value.copy()
     run.learn()
     assert (gail_of(run).net.flat.value != before).any()
