@@ -80,7 +80,7 @@ def make_d3rlpy(folder: Path) -> None:
 
 
 def make_minari(folder: Path) -> None:
-    """Nested spaces, and pictures as JPEGs."""
+    """Nested spaces, and pictures as JPEGs, in HDF5 and in Arrow."""
     with tempfile.TemporaryDirectory() as root:
         os.environ["MINARI_DATASETS_PATH"] = root
         import minari  # pyright: ignore[reportMissingImports]
@@ -90,10 +90,13 @@ def make_minari(folder: Path) -> None:
         place, view = spaces.Box(-100, 100, (2,)), spaces.Box(0, 255, (32, 32), np.uint8)
         nested = spaces.Dict(place=place, light=spaces.Tuple([spaces.Discrete(3), place]))
         acts = spaces.Dict(move=spaces.Box(-1, 1, (1,)), press=spaces.MultiDiscrete([3, 2]))
-        for name, space in (("nested-v0", nested), ("jpeg-v0", view)):
+        for name, space in (
+            ("nested-v0", nested), ("jpeg-v0", view), ("arrow-v0", nested), ("arrow-jpeg-v0", view),
+        ):  # fmt: skip
             buffers = [_minari_episode(EpisodeBuffer, e, jpeg=space is view) for e in range(2)]
             minari.create_dataset_from_buffers(
-                name, buffers, observation_space=space, data_format="hdf5",
+                name, buffers, observation_space=space,
+                data_format="arrow" if name.startswith("arrow") else "hdf5",
                 action_space=spaces.Discrete(3) if space is view else acts,
                 algorithm_name="fixture",
             )  # fmt: skip

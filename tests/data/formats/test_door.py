@@ -260,7 +260,6 @@ def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
     [
         (["dataset_info.json", "state.json"], "Hugging Face"),
         (["meta/info.json"], "LeRobot"),
-        (["data/metadata.json"], "a Minari data set folder in Arrow"),
     ],
 )
 def test_folders_of_other_systems_are_named(tmp_path: Path, files, found: str) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.data.episode import Episode
-from understudy.data.formats.hdf5 import Hdf5
 from understudy.data.formats.refusal import MOST_EPISODES, refusal, too_many_episodes
+from understudy.data.formats.store import Store
 from understudy.data.spec import Spec
 
 KEPT = 8
@@ -79,7 +79,7 @@ class Deferred(Sequence[Episode]):
 
 
 def episodes_of(
-    file: Hdf5,
+    file: Store,
     spec: Spec,
     lengths: NDArray[np.int64],
     read: Callable[[int], Episode],

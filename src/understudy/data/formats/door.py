@@ -21,6 +21,7 @@ from understudy.data.formats import (
     expert_npz,
     imitation_npz,
     minari,
+    minari_arrow,
     mlagents,
     robomimic,
     tianshou,
@@ -127,6 +128,9 @@ def _read(path: Path, kind: Format, alignment: Alignment, spec: Spec | None) -> 
 def _in_folder(folder: Path) -> list[tuple[Path, Format]]:
     if main := next((folder / m for m in _WHOLE_FOLDERS if (folder / m).is_file()), None):
         return [(main, _format_of(main))]
+    for marks, kind in _FOLDERS:
+        if all((folder / mark).exists() for mark in marks):
+            return [(folder / Path(marks[0]).parent, kind)]
     for marks, what in _FOREIGN_FOLDERS:
         if all((folder / mark).exists() for mark in marks):
             raise refusal(folder, None, what, f"{KNOWN}; {_ARRAYS}")
@@ -257,6 +261,22 @@ FORMATS = (
 )
 
 
+def _folder(name: str, layout: Any) -> Format:
+    """A layout of whole folders, which are known by the files in them."""
+
+    def read(path: Path, alignment: Alignment, spec: Spec | None) -> Demos:
+        return layout.read(path, spec=spec)
+
+    return Format(name, lambda look: False, read)
+
+
+# Which files a folder must have to be of a kind; what is read is where the first of them lies.
+_FOLDERS: tuple[tuple[tuple[str, ...], Format], ...] = (
+    (("data/metadata.json",), _folder("minari", minari_arrow)),
+    (("metadata.json", "0/metadata.json"), _folder("minari", minari_arrow)),
+)
+
+
 def _starts(*magics: bytes) -> Callable[[Look], bool]:
     return lambda look: look.head.startswith(magics)
 
@@ -321,5 +341,4 @@ _WHOLE_FOLDERS = (f"data/{minari.MAIN_FILE}", minari.MAIN_FILE)
 _FOREIGN_FOLDERS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("dataset_info.json", "state.json"), "a Hugging Face data set folder, not supported yet"),
     (("meta/info.json",), "a LeRobot data set folder, not supported yet"),
-    (("data/metadata.json",), "a Minari data set folder in Arrow, not supported yet"),
 )

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from understudy.data.demos import Demos, Provenance
 from understudy.data.episode import End, Episode, Tree, check_episode
 from understudy.data.formats.deferred import episodes_of
-from understudy.data.formats.hdf5 import Hdf5, Shaped
 from understudy.data.formats.leaves import Meaning, meaning_of
 from understudy.data.formats.refusal import MOST_EPISODES, label, refusal, too_many_episodes
+from understudy.data.formats.store import Shaped, Store
 from understudy.data.spec import Spec
 
 
@@ -63,7 +63,7 @@ class Grouped:
         shape: Shape and dtype of what `fetch` reads.
     """
 
-    file: Hdf5
+    file: Store
     lengths: NDArray[np.int64]
     part: Callable[[int], Part]
     said: Callable[[int], Said]
@@ -71,7 +71,7 @@ class Grouped:
     shape: Callable[[str], Shaped]
 
 
-def lengths_of(file: Hdf5, rows: Iterable[str], count: int) -> NDArray[np.int64]:
+def lengths_of(file: Store, rows: Iterable[str], count: int) -> NDArray[np.int64]:
     """`[E]` the lengths of these arrays.
 
     Raises:
@@ -155,11 +155,11 @@ def _episode(grouped: Grouped, meaning: Meaning, index: int) -> Episode:
     return check_episode(episode, meaning.spec, name)
 
 
-def _actions(file: Hdf5, part: Part) -> Tree:
+def _actions(file: Store, part: Part) -> Tree:
     return {name: file.array(path) for name, path in part.action.items()}
 
 
-def _reward(file: Hdf5, path: str | None, steps: int) -> NDArray[Any] | None:
+def _reward(file: Store, path: str | None, steps: int) -> NDArray[Any] | None:
     if path is None:
         return None
     rows = file.array(path, kinds="iuf")

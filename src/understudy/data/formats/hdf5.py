@@ -19,13 +19,14 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from understudy.data.formats.heap import REFERENCE, fault_in_heap
 from understudy.data.formats.refusal import budget, refusal
+from understudy.data.formats.store import Shaped
 from understudy.errors import DemoError, MissingExtraError
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -44,18 +45,6 @@ _DEFLATE, _SHUFFLE, _FLETCHER32, _LZF = 1, 2, 3, 32000
 _DAMAGE = (
     OSError, RuntimeError, ValueError, LookupError, TypeError, OverflowError, AttributeError,
 )  # fmt: skip
-
-
-class Shaped(NamedTuple):
-    """What an array in the file says of itself."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-
-    @property
-    def num_bytes(self) -> int:
-        """How many bytes its numbers take."""
-        return math.prod(self.shape) * self.dtype.itemsize
 
 
 class Hdf5:

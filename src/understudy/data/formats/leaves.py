@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from understudy.data.action import Action
 from understudy.data.episode import Tree
 from understudy.data.formats.bare import NAME, Origin, done_in, seen_in
-from understudy.data.formats.hdf5 import Shaped
+from understudy.data.formats.store import Shaped
 from understudy.data.spec import ActionSpec, Obs, Spec
 from understudy.errors import EnvError
 

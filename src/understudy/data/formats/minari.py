@@ -10,10 +10,9 @@ Source: https://minari.farama.org/content/dataset_standards/.
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +21,31 @@ from numpy.typing import NDArray
 
 from understudy.data.action import Action
 from understudy.data.action_codec import ActionCodec
-from understudy.data.demos import Demos, Provenance
+from understudy.data.demos import Demos
 from understudy.data.episode import End, Episode
 from understudy.data.formats.beside import beside
 from understudy.data.formats.flat import paths_of
 from understudy.data.formats.grouped import Grouped, Part, Said, lengths_of, read_grouped
-from understudy.data.formats.hdf5 import Hdf5, Shaped, writing
-from understudy.data.formats.images import JPEG_MAGIC, decode_picture
-from understudy.data.formats.left_out import check_steps, left_out
-from understudy.data.formats.minari_spaces import InSpaces, described, in_spaces, spec_of_texts
-from understudy.data.formats.refusal import refusal
-from understudy.data.formats.wire import WireError
+from understudy.data.formats.hdf5 import Hdf5, writing
+from understudy.data.formats.images import JPEG_MAGIC
+from understudy.data.formats.left_out import check_steps
+from understudy.data.formats.minari_about import (
+    METADATA_FILE,
+    lost_of,
+    provenance_said,
+    read_metadata,
+    spec_said,
+    told_in_spaces,
+    write_metadata,
+)
+from understudy.data.formats.minari_spaces import InSpaces
+from understudy.data.formats.pictures import stack_pictures
+from understudy.data.formats.store import Shaped
 from understudy.data.obs_codec import ObsCodec
 from understudy.data.spaces import codecs_of
 from understudy.data.spec import Spec
-from understudy.errors import DemoError, EnvError
 
 MAIN_FILE = "main_data.hdf5"
-METADATA_FILE = "metadata.json"
-LONGEST_METADATA = 64 << 20
 _EPISODE = re.compile(r"episode_(0|[1-9][0-9]{0,8})")
 _PLACE = re.compile(r"(^|/)_index_(0|[1-9][0-9]{0,3})(?=/|$)")
 
@@ -62,12 +67,12 @@ def read(path: str | os.PathLike[str], *, spec: Spec | None = None) -> Demos:
         MissingExtraError: h5py is not installed.
     """
     file = Hdf5(path)
-    about = _metadata(Path(path).with_name(METADATA_FILE))
+    about = read_metadata(Path(path).with_name(METADATA_FILE))
     numbers = sorted(int(name[8:]) for name in file.names() if _EPISODE.fullmatch(name))
     if not numbers:
         raise file.refusal("/", "holds no episode_0, episode_1 ...", "episodes")
     episodes = [f"episode_{number}" for number in numbers]
-    spec = _spec(file, about) or spec
+    spec = spec_said(path, about) or spec
     seen = paths_of(file, f"{episodes[0]}/observations")
     done = paths_of(file, f"{episodes[0]}/actions")
     pictures = _Pictures(file)
@@ -96,7 +101,7 @@ def read(path: str | os.PathLike[str], *, spec: Spec | None = None) -> Demos:
         notes += (f"there is no {METADATA_FILE} beside it, which says the spaces",)
     if file.holds(f"{episodes[0]}/infos"):
         notes += ("the environment's infos of every step are left out",)
-    return read_grouped(grouped, spec, _provenance(path, about, notes))
+    return read_grouped(grouped, spec, provenance_said(path, about, notes))
 
 
 def write(path: str | os.PathLike[str], demos: Demos) -> tuple[str, ...]:
@@ -115,12 +120,8 @@ def write(path: str | os.PathLike[str], demos: Demos) -> tuple[str, ...]:
             does not fit.
         MissingExtraError: h5py is not installed.
     """
-    try:
-        told = in_spaces(demos.spec)
-        codecs = codecs_of(told.spec)
-        observation_space, action_space = described(told.spec)
-    except EnvError as error:
-        raise DemoError(f"{os.fspath(path)}: {error}") from None
+    told = told_in_spaces(path, demos)
+    codecs = codecs_of(told.spec)
     steps, lost = 0, set(told.lost)
     with beside(Path(path)) as place:
         data = place / "data"
@@ -131,23 +132,9 @@ def write(path: str | os.PathLike[str], demos: Demos) -> tuple[str, ...]:
                 lost |= _put(file.create_group(f"episode_{index}"), episode, told, codecs)
                 file[f"episode_{index}"].attrs["id"] = index
                 steps += len(episode)
-        metadata: dict[str, Any] = {
-            "total_episodes": len(demos),
-            "total_steps": steps,
-            "data_format": "hdf5",
-            "jpeg_encoding": False,
-            "observation_space": observation_space,
-            "action_space": action_space,
-            "dataset_id": Path(path).name,
-            "minari_version": "0.5.3",
-            "author": [],
-            "author_email": [],
-        }
-        if demos.provenance.actor:
-            metadata["algorithm_name"] = demos.provenance.actor
-        (data / METADATA_FILE).write_text(json.dumps(metadata))
-    if demos.provenance.env_id:
-        lost.add("the environment's id, which Minari keeps with all of its registration")
+        lost |= write_metadata(
+            data / METADATA_FILE, Path(path).name, demos, told, steps=steps, data_format="hdf5"
+        )
     return tuple(sorted(lost))
 
 
@@ -167,14 +154,9 @@ def _put(
         flags[-1:] = episode.end is end
         group.create_dataset(name, data=flags)
     group.attrs["total_steps"] = len(episode)
-    lost = left_out(episode)
     if episode.seed is not None:
         group.attrs["seed"] = episode.seed
-    if not episode.final_obs_known:
-        lost.add("that last observations are missing (the one before stands there again)")
-    if episode.end is End.OPEN:
-        lost.add("which recordings stopped in the middle")
-    return lost
+    return lost_of(episode)
 
 
 def _nest(group: Any, name: str, values: list[Any]) -> None:
@@ -227,8 +209,8 @@ class _Pictures:
         file = self._file
         if not file.is_ragged(path):
             rows = file.array(path)
-            return self._decoded(path, rows) if _jpegs(rows) else rows
-        return self._decoded(path, file.ragged(path))
+            return stack_pictures(file, path, rows) if _jpegs(rows) else rows
+        return stack_pictures(file, path, file.ragged(path))
 
     def shape(self, path: str) -> Shaped:
         rows = self._first(path)
@@ -239,29 +221,11 @@ class _Pictures:
     def _first(self, path: str) -> NDArray[Any] | None:
         file = self._file
         if file.is_ragged(path):
-            return self._decoded(path, file.ragged(path, stop=1))
+            return stack_pictures(file, path, file.ragged(path, stop=1))
         shaped = file.shaped(path)
         flat = len(shaped.shape) == 2 and shaped.dtype == np.uint8 and shaped.shape[0] > 0
         rows = file.array(path, 0, 1) if flat else np.zeros(0)
-        return self._decoded(path, rows) if _jpegs(rows) else None
-
-    def _decoded(self, path: str, rows: Iterable[Any]) -> NDArray[np.uint8]:
-        out: list[NDArray[np.uint8]] = []
-        total = 0
-        for row in rows:
-            try:
-                picture = decode_picture(bytes(row))
-            except WireError as error:
-                found = f"row {len(out)} is {error.found}"
-                raise self._file.refusal(path, found, error.expected) from None
-            total += picture.nbytes
-            if total > self._file.room or picture.shape != (out or [picture])[0].shape:
-                found = f"row {len(out)} is a picture of {list(picture.shape)}"
-                raise self._file.refusal(path, found, "pictures of one size that fit into memory")
-            out.append(picture)
-        if not out:
-            raise self._file.refusal(path, "has no row", "pictures")
-        return np.stack(out)
+        return stack_pictures(file, path, rows) if _jpegs(rows) else None
 
 
 def _jpegs(rows: NDArray[Any]) -> bool:
@@ -270,49 +234,4 @@ def _jpegs(rows: NDArray[Any]) -> bool:
         and rows.ndim == 2
         and len(rows) > 0
         and rows[0, :3].tobytes() == JPEG_MAGIC
-    )
-
-
-def _metadata(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    with path.open("rb") as file:
-        text = file.read(LONGEST_METADATA + 1)
-    if len(text) > LONGEST_METADATA:
-        raise refusal(path, None, "more metadata than fits", f"{LONGEST_METADATA} bytes")
-    try:
-        about = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        found = f"not JSON ({' '.join(str(error).split())[:80]})"
-        raise refusal(path, None, found, "Minari's metadata") from None
-    if not isinstance(about, dict):
-        raise refusal(path, None, f"a {type(about).__name__}", "Minari's metadata")
-    return about
-
-
-def _spec(file: Hdf5, about: dict[str, Any]) -> Spec | None:
-    seen, done = about.get("observation_space"), about.get("action_space")
-    if not isinstance(seen, str) or not isinstance(done, str):
-        return None
-    try:
-        return spec_of_texts(seen, done)
-    except EnvError as error:
-        raise refusal(file.path, None, f"its spaces: {error}", "spaces of Gymnasium") from None
-
-
-def _provenance(
-    path: str | os.PathLike[str], about: dict[str, Any], notes: tuple[str, ...]
-) -> Provenance:
-    try:
-        env_id = json.loads(about["env_spec"])["id"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        env_id = None
-    actor, version = about.get("algorithm_name"), about.get("minari_version")
-    return Provenance(
-        format="minari",
-        files=(os.fspath(path),),
-        env_id=env_id if isinstance(env_id, str) else None,
-        actor=actor if isinstance(actor, str) and actor else None,
-        versions={"minari": version} if isinstance(version, str) else {},
-        notes=notes,
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+from pathlib import Path
+from typing import Any
 
 from understudy.errors import DemoError
 
@@ -47,3 +50,28 @@ def too_many_episodes(path: str | os.PathLike[str], count: int) -> DemoError:
 def label(path: str | os.PathLike[str], index: int) -> str:
     """What people call the episode `index` of a file: `file.demo#3`."""
     return plain(f"{os.path.basename(os.fspath(path))}#{index}")
+
+
+def read_json(path: Path, longest: int, what: str) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Args:
+        path: The file.
+        longest: How many bytes it may have.
+        what: What it should be, for the error.
+
+    Raises:
+        DemoError: It is something else, or too long.
+    """
+    with path.open("rb") as file:
+        text = file.read(longest + 1)
+    if len(text) > longest:
+        raise refusal(path, None, f"more than {longest} bytes", what)
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        found = f"not JSON ({' '.join(str(error).split())[:80]})"
+        raise refusal(path, None, found, what) from None
+    if not isinstance(said, dict):
+        raise refusal(path, None, f"a {type(said).__name__}", what)
+    return said
