@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.data.action import Action
-from understudy.data.episode import Episode, Tree
+from understudy.data.episode import ActedBy, Episode, Tree
 from understudy.data.spec import Spec
 from understudy.errors import DemoError
 
@@ -141,6 +141,7 @@ class Rows:
         acted: `[R]` bool, whether something was done on this row.
         fresh: `[R]` bool, whether an episode begins here.
         episode: `[R]` int64, which episode.
+        acted_by: `[R]` uint8, an `ActedBy` for every row; None if nobody knows.
     """
 
     obs: Tree
@@ -149,9 +150,17 @@ class Rows:
     acted: NDArray[np.bool_]
     fresh: NDArray[np.bool_]
     episode: NDArray[np.int64]
+    acted_by: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.acted)
+
+    @property
+    def labeled(self) -> Rows:
+        """The same, `acted` only where a demonstrator said what to do; see `ActedBy.UNLABELED`."""
+        if self.acted_by is None:
+            return self
+        return replace(self, acted=self.acted & (self.acted_by != ActedBy.UNLABELED))
 
     @classmethod
     def of(cls, demos: Demos) -> Rows:
@@ -171,6 +180,7 @@ class Rows:
         reward = np.zeros(total, np.float32)
         acted, fresh = np.ones(total, bool), np.zeros(total, bool)
         acted[starts + lengths], fresh[starts] = False, True
+        acted_by = np.zeros(total, np.uint8)
         for start, episode in zip(starts.tolist(), demos, strict=True):
             end = start + len(episode)
             for name, array in obs.items():
@@ -179,8 +189,9 @@ class Rows:
             action.discrete[start:end] = episode.meant.discrete
             if episode.reward is not None:
                 reward[start:end] = episode.reward
+            acted_by[start:end] = episode.acted_by
         which = np.repeat(np.arange(len(lengths)), lengths + 1)
-        return cls(obs, action, reward, acted, fresh, which)
+        return cls(obs, action, reward, acted, fresh, which, acted_by)
 
 
 def join(demos: Sequence[Demos]) -> Demos:

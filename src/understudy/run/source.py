@@ -216,7 +216,11 @@ def _windows(rows: Rows, length: int) -> tuple[NDArray[np.int64], NDArray[np.boo
     firsts = np.array([s + k for s, n in runs for k in range(0, n, length)], np.int64)
     lasts = np.array([s + n - 1 for s, n in runs for _ in range(0, n, length)], np.int64)
     index = firsts + np.arange(length)[:, None]
-    return np.minimum(index, lasts), index <= lasts, runs
+    index, acted = np.minimum(index, lasts), index <= lasts
+    acted &= rows.acted[index]
+    # A memory runs through rows on which nothing was shown, but they teach nothing by themselves.
+    some = acted.any(0)
+    return index[:, some], acted[:, some], runs
 
 
 def _place(x: NDArray[Any]) -> NDArray[Any]:
