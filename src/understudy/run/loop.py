@@ -99,7 +99,8 @@ def learn(run: Run) -> Progress:
                 progress.steps += run.collect is None
                 if progress.stop is not None:
                     break
-        if run.collect is None and not metrics:
+        # A source may be told to stop while it makes its batches.
+        if run.collect is None and not metrics and progress.stop is None:
             raise RuntimeError("nothing acts, and no source has a batch to learn from")
         for watcher in run.watchers:
             watcher.see(progress, metrics)
