@@ -26,10 +26,11 @@ MAY_IMPORT = {
     "presets": {"data", "terms", "envs", "worlds", "run", "agent"},
     "imitators": {"presets", "run"},
     "report": {"data", "ops", "nets", "envs", "run"},
-    "commands": {"data", "envs", "run", "presets", "report"},
+    "interactive": {"data", "terms", "envs", "worlds", "run", "agent", "presets"},
+    "commands": {"data", "envs", "run", "presets", "interactive", "report"},
     "cli": {"commands"},
     "__main__": {"cli"},
-    "__init__": {"data", "presets", "imitators", "run"},
+    "__init__": {"data", "presets", "imitators", "interactive", "run"},
     "errors": set(),
     "settings": set(),
 }

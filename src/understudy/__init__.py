@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from understudy.data.formats.native import write_demos
     from understudy.data.spec import Spec
     from understudy.imitators import DAC, GAIL, SQIL
+    from understudy.interactive import DAgger
     from understudy.presets import BC, PPO, SAC, evaluate, record
     from understudy.run.policy import Policy
 
@@ -27,6 +28,7 @@ __all__ = [
     "PPO",
     "SAC",
     "SQIL",
+    "DAgger",
     "Demos",
     "Policy",
     "Spec",
@@ -40,6 +42,7 @@ __all__ = [
 _HOMES = {
     "BC": "understudy.presets",
     "DAC": "understudy.imitators",
+    "DAgger": "understudy.interactive",
     "GAIL": "understudy.imitators",
     "PPO": "understudy.presets",
     "SAC": "understudy.presets",

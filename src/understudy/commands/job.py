@@ -74,6 +74,10 @@ def prepare(config: Any) -> Job:
         from understudy.commands.cloning_job import CloningJob
 
         return CloningJob(config)
+    if config.method == "dagger":
+        from understudy.commands.dagger_job import DAggerJob
+
+        return DAggerJob(config)
     from understudy.commands.acting_job import ActingJob
 
     return ActingJob(config)

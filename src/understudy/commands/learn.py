@@ -65,6 +65,7 @@ def _begin(args: argparse.Namespace) -> int:
 def _go_on(args: argparse.Namespace) -> int:
     from understudy import settings
     from understudy.run.folder import RunFolder, find_run
+    from understudy.run.methods import length_of
 
     if args.run_id is None:
         raise ConfigError("--resume: which run? Give --run-id NAME (or latest)")
@@ -72,11 +73,14 @@ def _go_on(args: argparse.Namespace) -> int:
         raise ConfigError("--resume goes on and --force starts over: give one of them")
     begun = kept_config(find_run(args.results, args.run_id))
     config = asked(args, begun)
-    changed = differences(begun, dataclasses.replace(config, steps=begun.steps))
+    length = length_of(begun.method)
+    same_length = dataclasses.replace(config, **{length: getattr(begun, length)})
+    changed = differences(begun, same_length)
     if changed:
+        word = "--steps" if length == "steps" else f"{length}=N"
         raise ConfigError(
             f"--resume goes on with the settings that the run was begun with, but there "
-            f"{'; '.join(changed)}: leave out what differs (only --steps may be another), or "
+            f"{'; '.join(changed)}: leave out what differs (only {word} may be another), or "
             "begin another run"
         )
     job = prepare(config)

@@ -31,8 +31,8 @@ from understudy.report.document import (
     html_page,
     markdown_page,
 )
-from understudy.report.standing import headline_of, stand
-from understudy.report.tables import evaluation_table, offline_table
+from understudy.report.standing import headline_of, number, stand
+from understudy.report.tables import Table, evaluation_table, offline_table
 from understudy.report.verdict import Verdict, judge
 from understudy.run.evaluate import Evaluation
 from understudy.run.files import make_folders, write_whole
@@ -40,6 +40,7 @@ from understudy.run.held_out import HeldOutReport, look_at
 
 FOLDER, PAGE, TEXT, NUMBERS = "report", "index.html", "report.md", "report.json"
 CURVES, PROGRESS, RETURNS = "curves.png", "progress.png", "returns.png"
+LABELS = "labels.png"
 CONFUSION, SCATTER = "confusion.png", "scatter.png"
 
 
@@ -107,6 +108,7 @@ def write_report(
         *_judgments(standing, headline, offline_verdict),
         *_evaluated(drawn, evaluations, film),
         *_offline(drawn, offline, predictions),
+        *_rounds(drawn, curves, solved),
         *_curves(drawn, curves, best_step),
         *_about(facts),
     ]
@@ -157,7 +159,7 @@ class _Pictures:
 
     def forget_others(self) -> None:
         """Remove the pictures of an earlier report that this one does not show."""
-        known = {CURVES, PROGRESS, RETURNS, CONFUSION, SCATTER, "film.webp", "film.gif"}
+        known = {CURVES, PROGRESS, RETURNS, LABELS, CONFUSION, SCATTER, "film.webp", "film.gif"}
         for name in known - {*self.files}:
             (self.folder / name).unlink(missing_ok=True)
 
@@ -206,6 +208,21 @@ def _offline(
         shows = "What the policy does against what was shown"
         blocks += drawn.draw(SCATTER, shows, lambda path: scatters(shown, done, path))
     return blocks
+
+
+def _rounds(
+    drawn: _Pictures, curves: Sequence[Mapping[str, Any]], solved: float | None
+) -> list[Block]:
+    """What labels brought, where an expert was asked."""
+    from understudy.report.label_curve import draw_labels, rounds_in
+
+    if not (rounds := rounds_in(curves)):
+        return []
+    lines = tuple((f"{labels:,.0f}", number(brought)) for labels, brought in rounds)
+    table = Table(("labels", "return after the round"), lines)
+    shows = "Return after every round against the labels that the expert has given"
+    picture = drawn.draw(LABELS, shows, lambda path: draw_labels(rounds, path, solved))
+    return [Heading("What was asked and what it brought"), Grid(table), *picture]
 
 
 def _curves(

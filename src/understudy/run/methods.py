@@ -26,6 +26,7 @@ _CLASSES = {
     "gail": ("understudy.run.on_policy", "OnPolicyConfig"),
     "dac": ("understudy.run.off_policy", "OffPolicyConfig"),
     "sqil": ("understudy.run.off_policy", "OffPolicyConfig"),
+    "dagger": ("understudy.run.dagger", "DAggerConfig"),
 }
 METHODS = tuple(_CLASSES)
 """Each is a class of settings, and a recipe where it is not the class's defaults."""
@@ -54,6 +55,11 @@ def recipes(method: str, env_id: str | None) -> list[Path]:
     """
     own, file = FOLDER / f"{method}.yaml", tuned(method, env_id)
     return [path for path in (own, file) if path is not None and path.is_file()]
+
+
+def length_of(method: str) -> str:
+    """The setting that says how long a run is, and that may be another when it is resumed."""
+    return "rounds" if method == "dagger" else "steps"
 
 
 def make_run(
