@@ -59,6 +59,11 @@ class Entry:
 class Cataloged(Protocol):
     """Episodes that can say this of themselves without being read."""
 
+    @property
+    def numbers(self) -> Sequence[int]:
+        """`[E]` what every episode is called by, in their order."""
+        ...
+
     def entries(self) -> Sequence[Entry]:
         """One for every episode, in their order."""
         ...
@@ -73,6 +78,13 @@ def catalog(demos: Demos) -> list[Entry]:
     if isinstance(demos.episodes, Cataloged):
         return list(demos.episodes.entries())
     return [entry_of(number, episode) for number, episode in enumerate(demos)]
+
+
+def numbers_of(demos: Demos) -> list[int]:
+    """What every episode is called by, in their order; see `catalog`. Reads none of them."""
+    if isinstance(demos.episodes, Cataloged):
+        return list(demos.episodes.numbers)
+    return list(range(len(demos)))
 
 
 def entry_of(number: int, episode: Episode) -> Entry:

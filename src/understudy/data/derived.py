@@ -5,6 +5,7 @@ Nothing is read before it is asked for, so that sets larger than memory can be m
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import overload
@@ -12,7 +13,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from understudy.data.catalog import Entry, catalog
+from understudy.data.catalog import Entry, catalog, numbers_of
 from understudy.data.demos import Demos
 from understudy.data.episode import End, Episode
 from understudy.data.subsample import PART_OF
@@ -67,6 +68,12 @@ class Chosen(Derived):
         """`[E]` sum of rewards of every episode, nan where there are none."""
         return self._demos.returns[self._places]
 
+    @property
+    def numbers(self) -> list[int]:
+        """`[E]` what every episode was called by."""
+        all_ = numbers_of(self._demos)
+        return [all_[int(i)] for i in self._places]
+
     def entries(self) -> list[Entry]:
         """One for every episode, with its old number."""
         all_ = catalog(self._demos)
@@ -76,6 +83,23 @@ class Chosen(Derived):
 def chosen(demos: Demos, places: NDArray[np.int64]) -> Demos:
     """The episodes at these places."""
     return replace(demos, episodes=Chosen(demos, np.asarray(places, np.int64)))
+
+
+def labeled(demos: Demos) -> Demos:
+    """The same, where every episode that has no label is called `FILE#NUMBER`.
+
+    So whoever sees an episode in a file that was made from others can tell where it came from.
+    """
+    files = demos.provenance.files
+    if len(files) != 1:
+        return demos
+    name, numbers = os.path.basename(files[0]), numbers_of(demos)
+
+    def make(i: int) -> Episode:
+        episode = demos.episodes[i]
+        return episode if episode.label else replace(episode, label=f"{name}#{numbers[i]}")
+
+    return replace(demos, episodes=Derived(demos.lengths, make))
 
 
 def cut(demos: Demos, start: int | None, stop: int | None) -> Demos:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.data.catalog import numbers_of
 from understudy.data.demos import Demos
 from understudy.data.episode import ActedBy, Episode
 from understudy.data.spec import Obs, Spec, present
@@ -44,12 +45,16 @@ def summarize(demos: Demos) -> dict[str, Any]:
           `min`, `max`, share `outside` the bounds)
         - `observations`: by name, `min` and `max`, `constant` columns; how many entities were
           `present`; the share of choices that a mask `forbids`
-        - `duplicates`: pairs of episode numbers, the later one and the one that it repeats
+        - `duplicates`: pairs of episode numbers (see `understudy.data.catalog`), the later one and
+          the one that it repeats
     """
     found = _Facts(demos.spec)
     for episode in demos:
         found.see(episode)
     p = demos.provenance
+    if found.duplicates:
+        numbers = numbers_of(demos)
+        found.duplicates = [[numbers[i] for i in pair] for pair in found.duplicates]
     return {
         "format": p.format,
         "files": list(p.files),

@@ -24,6 +24,7 @@ from understudy.report.canvas import (
     percents,
     thousands,
 )
+from understudy.report.frames import as_rgb
 from understudy.report.show import title_of
 from understudy.report.standing import number
 
@@ -161,21 +162,7 @@ def _strip(figure: Any, demos: Demos, name: str) -> None:
     for axis in axes:
         axis.axis("off")
     for axis, t in zip(axes, picked.tolist(), strict=False):
-        image = _rgb(images[t], demos.spec.obs[name].channels_first)
+        image = as_rgb(images[t], demos.spec.obs[name].channels_first)
         axis.imshow(image, interpolation="nearest" if image.shape[0] < 200 else "antialiased")
         axis.set_title(f"step {t:,}", loc="center", fontsize=8.5, color=SOFT, pad=4)
     figure.suptitle(f"{name}, from one episode", x=0.012, ha="left", fontsize=10.5)
-
-
-def _rgb(image: NDArray[Any], channels_first: bool) -> NDArray[np.uint8]:
-    """`[H, W, 3]` for people from gray, color, or a stack of frames of which the last counts."""
-    if channels_first:
-        image = np.moveaxis(image, 0, -1)
-    channels = image.shape[-1]
-    image = image[..., -1:] if channels < 3 else image[..., -3:] if channels > 4 else image[..., :3]
-    if image.dtype != np.uint8:
-        image = image.astype(np.float64)
-        low, high = float(image.min()), float(image.max())
-        low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (low, max(high, low + 1e-9))
-        image = (255 * (image - low) / (high - low)).astype(np.uint8)
-    return np.broadcast_to(image, (*image.shape[:2], 3))

@@ -166,6 +166,11 @@ class StoredEpisodes(Sequence[Episode]):
             np.float64,
         )
 
+    @property
+    def numbers(self) -> list[int]:
+        """`[E]` what every episode is called by, in their order."""
+        return [row.id for row in self._rows]
+
     def entries(self, *, deleted: bool = False) -> list[Entry]:
         """What is known of every episode without reading it.
 
