@@ -143,7 +143,26 @@ def make_di_engine(folder: Path) -> None:
     hdf5_save(data, str(folder / "di_engine.pkl"))
 
 
+def make_imitation(folder: Path) -> None:
+    """Trajectories with rewards; the second one was cut off while it went on."""
+    from imitation.data import serialize, types  # pyright: ignore[reportMissingImports]
+
+    trajectories = [
+        types.TrajectoryWithRew(
+            obs=np.stack([seen(e, k) for k in range(steps + 1)]),
+            acts=np.arange(steps) % 3,
+            infos=np.array([{"place": Path("x"), "k": k} for k in range(steps)]),
+            terminal=end == "terminated",
+            rews=np.arange(steps, dtype=np.float64),
+        )
+        for e, (steps, end) in enumerate(EPISODES)
+    ]
+    shutil.rmtree(folder / "imitation", ignore_errors=True)
+    serialize.save(folder / "imitation", trajectories)
+
+
 MAKERS = {
+    "imitation": make_imitation,
     "tianshou": make_tianshou,
     "d3rlpy": make_d3rlpy,
     "minari": make_minari,

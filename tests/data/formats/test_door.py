@@ -258,7 +258,6 @@ def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "found"),
     [
-        (["dataset_info.json", "state.json"], "Hugging Face"),
         (["meta/info.json"], "LeRobot"),
     ],
 )

@@ -19,6 +19,7 @@ from understudy.data.formats import (
     d4rl,
     di_engine,
     expert_npz,
+    imitation_arrow,
     imitation_npz,
     minari,
     minari_arrow,
@@ -272,6 +273,7 @@ def _folder(name: str, layout: Any) -> Format:
 
 # Which files a folder must have to be of a kind; what is read is where the first of them lies.
 _FOLDERS: tuple[tuple[tuple[str, ...], Format], ...] = (
+    (("dataset_info.json", "state.json"), _folder("imitation", imitation_arrow)),
     (("data/metadata.json",), _folder("minari", minari_arrow)),
     (("metadata.json", "0/metadata.json"), _folder("minari", minari_arrow)),
 )
@@ -339,6 +341,5 @@ _FOREIGN: tuple[tuple[Callable[[Look], bool], str, str], ...] = (
 # Where the file lies that stands for a whole folder.
 _WHOLE_FOLDERS = (f"data/{minari.MAIN_FILE}", minari.MAIN_FILE)
 _FOREIGN_FOLDERS: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("dataset_info.json", "state.json"), "a Hugging Face data set folder, not supported yet"),
     (("meta/info.json",), "a LeRobot data set folder, not supported yet"),
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from understudy.data.demos import Demos
 from understudy.data.episode import Episode, check_episode
 from understudy.data.spec import Spec
 from understudy.errors import DemoError
@@ -31,3 +34,21 @@ def check_steps(episode: Episode, spec: Spec, name: str) -> None:
     check_episode(episode, spec, name)
     if not len(episode):
         raise DemoError(f"{name}: an episode without steps, for which the layout has no place")
+
+
+def left_out_beside_spec(demos: Demos) -> set[str]:
+    """What a layout loses that has arrays and nothing else, in words: what arrays do not say."""
+    action = demos.spec.action
+    lost: set[str] = set()
+    if np.isfinite([*action.low, *action.high]).any():
+        lost.add("bounds of the actions")
+    if action.branches:
+        lost.add("how many choices there are (give spec= when it is read again)")
+    if demos.provenance.env_id:
+        lost.add("the environment's id")
+    return lost
+
+
+def left_out_beside_steps(episode: Episode) -> set[str]:
+    """What a layout loses that has steps and nothing else of an episode, in words."""
+    return left_out(episode) | ({"seeds of resets"} if episode.seed is not None else set())

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from understudy.data.demos import Demos
-from understudy.data.formats import minari, minari_arrow, native, robomimic
+from understudy.data.formats import imitation_arrow, minari, minari_arrow, native, robomimic
 
 
 class Writer(NamedTuple):
@@ -37,5 +37,6 @@ WRITERS: dict[str, Writer] = {
     "understudy": Writer(".demos", "one file that keeps everything", _write_native),
     "minari": Writer("", "Minari's folder, in HDF5", minari.write),
     "minari-arrow": Writer("", "Minari's folder, in Arrow", minari_arrow.write),
+    "imitation": Writer("", "imitation's folder, as Hugging Face saves it", imitation_arrow.write),
     "robomimic": Writer(".hdf5", "robomimic's HDF5 file", robomimic.write),
 }
