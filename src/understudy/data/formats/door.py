@@ -235,6 +235,18 @@ def _read_imitation(path: Path, alignment: Alignment, spec: Spec | None) -> Demo
     return imitation_npz.read(path, spec=spec)
 
 
+def _read_pickled(path: Path, alignment: Alignment, spec: Spec | None) -> Demos:
+    from understudy.data.formats.pickled import reader
+
+    return reader.read(path, spec=spec)
+
+
+def _recognizes_pickled(look: Look) -> bool:
+    from understudy.data.formats.pickled import reader
+
+    return reader.recognizes(look.head)
+
+
 def _hdf5(name: str, layout: Any) -> Format:
     """A layout of HDF5 files: a module that recognizes the names at their top, and reads them."""
 
@@ -255,6 +267,7 @@ FORMATS = (
     _hdf5("d3rlpy", d3rlpy),
     _hdf5("d4rl", d4rl),
     _hdf5("di-engine", di_engine),
+    Format("di-engine pickle", _recognizes_pickled, _read_pickled),
     Format("stable-baselines expert", lambda look: expert_npz.recognizes(look.names), _read_expert),
     Format("imitation", lambda look: imitation_npz.recognizes(look.names), _read_imitation),
     # Last, because it has no magic number.

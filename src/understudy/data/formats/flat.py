@@ -20,6 +20,7 @@ from understudy.data.formats.deferred import episodes_of
 from understudy.data.formats.hdf5 import Hdf5
 from understudy.data.formats.leaves import Meaning, meaning_of
 from understudy.data.formats.refusal import label
+from understudy.data.formats.store import Store
 from understudy.data.spec import Spec
 
 _BLOCK_BYTES = 8 << 20
@@ -57,7 +58,7 @@ class Flat:
         cuts: `[N]` uint8, a `Cut` for every row in that order.
     """
 
-    file: Hdf5
+    file: Store
     obs: Mapping[str, str]
     next_obs: Mapping[str, str]
     action: Mapping[str, str]
@@ -160,7 +161,7 @@ def _episode(
     return check_episode(episode, meaning.spec, name)
 
 
-def _rows(file: Hdf5, path: str, rows: NDArray[np.int64]) -> NDArray[np.generic]:
+def _rows(file: Store, path: str, rows: NDArray[np.int64]) -> NDArray[np.generic]:
     """These rows of an array; they lie in a few runs, because a ring is cut only once."""
     runs = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)
     parts = [file.array(path, int(run[0]), int(run[-1]) + 1) for run in runs if len(run)]

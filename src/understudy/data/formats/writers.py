@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from understudy.data.demos import Demos
 from understudy.data.formats import imitation_arrow, minari, minari_arrow, native, robomimic
+from understudy.data.formats.pickled import writer as pickled
 
 
 class Writer(NamedTuple):
@@ -39,4 +40,8 @@ WRITERS: dict[str, Writer] = {
     "minari-arrow": Writer("", "Minari's folder, in Arrow", minari_arrow.write),
     "imitation": Writer("", "imitation's folder, as Hugging Face saves it", imitation_arrow.write),
     "robomimic": Writer(".hdf5", "robomimic's HDF5 file", robomimic.write),
+    "di-engine": Writer(".pkl", "DI-engine's pickled list of steps", pickled.write),
+    "di-engine-episodes": Writer(
+        ".pkl", "DI-engine's pickled list of episodes", pickled.write_episodes
+    ),
 }

@@ -1,0 +1,1 @@
+"""Transitions that NerveX and DI-engine pickled, read without unpickling, and written."""
