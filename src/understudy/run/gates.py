@@ -152,6 +152,8 @@ class Budget:
 
     def asks(self, doubt: Numbers) -> Mask:
         """See `Gate`."""
+        if not len(doubt):
+            return np.zeros(0, bool)
         self._seen += doubt.tolist()
         seen = np.array(self._seen)
         threshold = np.quantile(seen, 1 - self.share, method="higher")
