@@ -64,8 +64,11 @@ def run_convert(args: argparse.Namespace) -> int:
     if args.json:
         amount = {"episodes": len(demos), "steps": demos.num_steps}
         answer({"file": str(args.output), "format": name, **amount, "left_out": list(left_out)})
-    say(args, f"{args.output}: {amounts(demos)}, format {name}")
-    say(args, *(f"left out, for the format has no place for it: {what}" for what in left_out))
+    say(
+        args,
+        f"{args.output}: {amounts(demos)}, format {name}",
+        *(f"left out, for the format has no place for it: {what}" for what in left_out),
+    )
     return 0
 
 

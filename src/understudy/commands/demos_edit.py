@@ -151,8 +151,8 @@ def _tell(args: argparse.Namespace, edit: Edit | None, done: str, then: str = ""
     if edit is None:
         say(args, f"{args.file}: nothing to change")
     else:
-        say(args, f"{args.file}: {_named([*edit.before])} {done}")
-        say(args, *([then.format(args.file)] if then else []))
+        what = f"{args.file}: {_named([*edit.before])} {done}"
+        say(args, what, *([then.format(args.file)] if then else []))
     return 0
 
 

@@ -26,7 +26,7 @@ from understudy.data.formats.container import (
     open_to_write,
 )
 from understudy.data.formats.seal import Row
-from understudy.data.formats.stored import MAX_JSON, Index, tags_of
+from understudy.data.formats.stored import MAX_JSON, Index, StoredEpisodes, tags_of
 from understudy.errors import DemoError
 
 EDITS = "edits"
@@ -140,12 +140,8 @@ def edits(path: Path) -> list[Edit]:
     Raises:
         DemoError: The file is not ours or damaged.
     """
-    from understudy.data.formats.stored import StoredEpisodes
-
-    stored = StoredEpisodes(path)
-    stored.close()
     with one_line(path, "cannot be read"):
-        return [edit for session in stored.sessions for edit in _edits_of(session)]
+        return [edit for session in _read(path).sessions for edit in _edits_of(session)]
 
 
 def undo(path: Path) -> Edit | None:
@@ -157,14 +153,14 @@ def undo(path: Path) -> Edit | None:
     Raises:
         DemoError: See `delete`.
     """
+    if not edits(path):
+        return None
     with _opened(path) as (db, index):
-        for session in reversed(index.sessions):
-            if done := _edits_of(session):
-                last = done[-1]
-                session[EDITS] = [edit.to_json() for edit in done[:-1]]
-                _write(db, index, last.column, last.before)
-                return last
-    return None
+        session = next(s for s in reversed(index.sessions) if _edits_of(s))
+        *before, last = _edits_of(session)
+        session[EDITS] = [edit.to_json() for edit in before]
+        _write(db, index, last.column, last.before)
+        return last
 
 
 def pack(path: Path) -> Packed:
@@ -194,15 +190,14 @@ def _edit(
     path: Path, verb: str, column: str, numbers: Iterable[int], value: Callable[[Row], Any]
 ) -> Edit | None:
     """Gives a column of some episodes other values, and notes what stood there."""
-    with _opened(path) as (db, index):
-        rows = {row.id: row for row in index.rows}
-        wanted = list(dict.fromkeys(numbers))
-        if missing := [number for number in wanted if number not in rows]:
-            raise DemoError(f"{path}: no episode is called {missing[0]}")
-        values = {number: value(rows[number]) for number in wanted}
-        changed = {n: v for n, v in values.items() if getattr(rows[n], column) != v}
-        if not changed:
+    wanted = list(dict.fromkeys(numbers))
+    with one_line(path, "was not edited", "name others"):
+        # What is refused, or changes nothing, does not open the file for writing.
+        if not _changes(_read(path), column, wanted, value):
             return None
+    with _opened(path) as (db, index):
+        changed = _changes(index, column, wanted, value)
+        rows = {row.id: row for row in index.rows}
         before = {number: getattr(rows[number], column) for number in changed}
         edit = Edit(verb, datetime.now(UTC).isoformat(timespec="seconds"), column, before)
         last = index.sessions[-1]
@@ -214,6 +209,24 @@ def _edit(
             )
         _write(db, index, column, changed)
         return edit
+
+
+def _changes(
+    index: Index, column: str, numbers: Iterable[int], value: Callable[[Row], Any]
+) -> dict[int, Any]:
+    """Episode number to its new value, of those that it is new to."""
+    rows = {row.id: row for row in index.rows}
+    if missing := [number for number in numbers if number not in rows]:
+        raise DemoError(f"{index.path}: no episode is called {missing[0]}")
+    values = {number: value(rows[number]) for number in numbers}
+    return {n: v for n, v in values.items() if getattr(rows[n], column) != v}
+
+
+def _read(path: Path) -> Index:
+    """What the file says, without opening it for writing."""
+    stored = StoredEpisodes(path)
+    stored.close()
+    return stored.directory
 
 
 def _write(db: Database, index: Index, column: str, values: Mapping[int, Any]) -> None:
