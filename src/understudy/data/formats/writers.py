@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from understudy.data.demos import Demos
 from understudy.data.formats import imitation_arrow, minari, minari_arrow, native, robomimic
+from understudy.data.formats.mlagents import writer as mlagents
 from understudy.data.formats.pickled import writer as pickled
 
 
@@ -44,4 +45,5 @@ WRITERS: dict[str, Writer] = {
     "di-engine-episodes": Writer(
         ".pkl", "DI-engine's pickled list of episodes", pickled.write_episodes
     ),
+    "mlagents": Writer(".demo", "Unity ML-Agents' recording", mlagents.write),
 }

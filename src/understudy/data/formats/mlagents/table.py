@@ -227,7 +227,7 @@ class Table:
             end=end,
             acted_by=np.zeros(last - start, np.uint8),
             group=int(of.group[start]),
-            team=_team(name),
+            team=team_of(name),
             label=label(self.recording.path, index),
             info={
                 "behavior": name,
@@ -262,7 +262,7 @@ def _choices(values: list[float]) -> list[int]:
     return [int(value) for value in values]
 
 
-def _team(behavior: str) -> int:
+def team_of(behavior: str) -> int:
     """The side of `Name?team=1`, 0 where there is none."""
     _, _, team = behavior.partition("?team=")
     return int(team) if team.isascii() and team.isdigit() and len(team) < 6 else 0
