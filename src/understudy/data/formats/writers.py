@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from understudy.data.demos import Demos
-from understudy.data.formats import imitation_arrow, minari, minari_arrow, native, robomimic
+from understudy.data.formats import (
+    expert_npz_writer,
+    imitation_arrow,
+    minari,
+    minari_arrow,
+    native,
+    robomimic,
+)
 from understudy.data.formats.mlagents import writer as mlagents
 from understudy.data.formats.pickled import writer as pickled
 
@@ -46,4 +53,5 @@ WRITERS: dict[str, Writer] = {
         ".pkl", "DI-engine's pickled list of episodes", pickled.write_episodes
     ),
     "mlagents": Writer(".demo", "Unity ML-Agents' recording", mlagents.write),
+    "stable-baselines": Writer(".npz", "Stable-Baselines 2's expert data", expert_npz_writer.write),
 }
