@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from made_up import CHOICES, HYBRID, make_demos, make_episode
 from understudy.data.action import Action
 from understudy.data.demos import Demos
 from understudy.data.episode import End
+from understudy.data.formats.editing import delete
+from understudy.data.formats.native import read_demos, write_demos
 from understudy.data.spec import ActionSpec, Obs, Spec
 from understudy.data.summary import MOST_LISTED, summarize
 
@@ -161,3 +164,25 @@ def test_every_episode_is_read_once():
     demos = make_demos()
     summarize(replace(demos, episodes=Counted(demos.episodes)))
     assert Counted.reads == 3
+
+
+@pytest.mark.parametrize("spec", [CHOICES, HYBRID])
+def test_it_does_not_matter_how_many_episodes_are_looked_at_together(
+    spec: Spec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demos = make_demos(spec, (5, 1, 8, 3))
+    together = summarize(demos)
+    monkeypatch.setattr("understudy.data.summary.GROUP_BYTES", 1)
+    alone = summarize(demos)
+    numbers, others = (of["actions"].pop("continuous") for of in (together, alone))
+    assert together == alone
+    for mine, theirs in zip(numbers, others, strict=True):
+        # Sums in another order differ in their last bits.
+        assert mine == pytest.approx(theirs)
+
+
+def test_repeated_episodes_are_called_by_their_own_numbers(tmp_path: Path) -> None:
+    demos = make_demos(lengths=(5, 6, 7))
+    write_demos(tmp_path / "a", demos.pick([0, 1, 2, 1]))
+    delete(tmp_path / "a", [1])
+    assert summarize(read_demos(tmp_path / "a"))["duplicates"] == [[4, 2]]

@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,14 @@ from numpy.typing import NDArray
 
 from understudy.data.catalog import numbers_of
 from understudy.data.demos import Demos
-from understudy.data.episode import ActedBy, Episode
+from understudy.data.episode import ActedBy, Episode, Tree
 from understudy.data.spec import Obs, Spec, present
 
 MOST_LISTED = 100
 """Episodes whose return and length are listed one by one."""
 MOST_BINS = 24
+GROUP_BYTES = 4 << 20
+"""Short episodes are looked at together, up to so many bytes: arithmetic on many rows at once."""
 MOST_COLUMNS = 256
 """Constant columns that are listed."""
 
@@ -49,8 +52,8 @@ def summarize(demos: Demos) -> dict[str, Any]:
           the one that it repeats
     """
     found = _Facts(demos.spec)
-    for episode in demos:
-        found.see(episode)
+    for episodes in _together(demos):
+        found.see(episodes)
     p = demos.provenance
     if found.duplicates:
         numbers = numbers_of(demos)
@@ -87,6 +90,25 @@ def numbers(x: NDArray[np.float64]) -> dict[str, Any] | None:
     }
 
 
+def _together(demos: Demos) -> Iterator[list[Episode]]:
+    row = sum(math.prod(f.shape) * f.dtype.itemsize for f in demos.spec.fields.values()) + 1
+    group: list[Episode] = []
+    size = 0
+    for episode in demos:
+        size += (len(episode) + 1) * row
+        if group and size > GROUP_BYTES:
+            yield group
+            group, size = [], (len(episode) + 1) * row
+        group.append(episode)
+    if group:
+        yield group
+
+
+def _rows(arrays: list[NDArray[Any]]) -> NDArray[Any]:
+    """One after the other; a single one as it is."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
 class _Facts:
     """What was seen of the episodes so far."""
 
@@ -103,23 +125,27 @@ class _Facts:
         self.prints: dict[bytes, int] = {}
         self.duplicates: list[list[int]] = []
 
-    def see(self, episode: Episode) -> None:
-        self._see_print(episode)
-        self.returns.append(episode.return_)
-        self.lengths.append(len(episode))
-        self.ends[episode.end.value] += 1
-        self.unseen_ends += not episode.final_obs_known
-        for who, steps in zip(*np.unique(episode.acted_by, return_counts=True), strict=True):
-            self.acted_by[ActedBy(who).name.lower()] += int(steps)
-        if episode.proposed is not None:
-            differs = (episode.proposed.continuous != episode.action.continuous).any(1)
-            differs |= (episode.proposed.discrete != episode.action.discrete).any(1)
-            self.corrected += int(differs.sum())
+    def see(self, episodes: list[Episode]) -> None:
+        for episode in episodes:
+            self._see_print(episode)
+            self.returns.append(episode.return_)
+            self.lengths.append(len(episode))
+            self.ends[episode.end.value] += 1
+            self.unseen_ends += not episode.final_obs_known
+            if episode.proposed is not None:
+                differs = (episode.proposed.continuous != episode.action.continuous).any(1)
+                differs |= (episode.proposed.discrete != episode.action.discrete).any(1)
+                self.corrected += int(differs.sum())
+        acted_by = np.bincount(_rows([episode.acted_by for episode in episodes]))
+        for who in np.flatnonzero(acted_by).tolist():
+            self.acted_by[ActedBy(who).name.lower()] += int(acted_by[who])
+        discrete = _rows([episode.meant.discrete for episode in episodes])
         for k, counts in enumerate(self.branches):
-            counts += np.bincount(episode.meant.discrete[:, k], minlength=len(counts))
-        self.continuous.see(episode.meant.continuous)
+            counts += np.bincount(discrete[:, k], minlength=len(counts))
+        self.continuous.see(_rows([episode.meant.continuous for episode in episodes]))
+        seen = {name: _rows([e.obs[name] for e in episodes]) for name in self.spec.fields}
         for observed in self.observed.values():
-            observed.see(episode)
+            observed.see(seen)
 
     def _see_print(self, episode: Episode) -> None:
         if not len(episode):
@@ -209,8 +235,9 @@ class _Vector:
         self.least = np.full(obs.size, np.inf)
         self.most = np.full(obs.size, -np.inf)
 
-    def see(self, episode: Episode) -> None:
-        rows = episode.obs[self.name].reshape(len(episode) + 1, self.obs.size)
+    def see(self, seen: Tree) -> None:
+        rows = seen[self.name]
+        rows = rows.reshape(len(rows), self.obs.size)
         np.minimum(self.least, rows.min(0), out=self.least)
         np.maximum(self.most, rows.max(0), out=self.most)
 
@@ -236,8 +263,8 @@ class _Image:
         self.first: NDArray[Any] | None = None
         self.moves = False
 
-    def see(self, episode: Episode) -> None:
-        images = episode.obs[self.name]
+    def see(self, seen: Tree) -> None:
+        images = seen[self.name]
         if not images.size:
             return
         self.least = min(self.least, float(images.min()))
@@ -267,9 +294,9 @@ class _Entities:
         self.rows = self.there = 0
         self.fewest, self.largest = obs.shape[0], 0
 
-    def see(self, episode: Episode) -> None:
-        there = episode.obs[present(self.name)]
-        features, counts = episode.obs[self.name][there], there.sum(1)
+    def see(self, seen: Tree) -> None:
+        there = seen[present(self.name)]
+        features, counts = seen[self.name][there], there.sum(1)
         self.rows, self.there = self.rows + len(there), self.there + int(counts.sum())
         self.fewest = min(self.fewest, int(counts.min()))
         self.largest = max(self.largest, int(counts.max()))
@@ -299,8 +326,8 @@ class _Mask:
         self.name, self.obs = name, obs
         self.forbidden = self.entries = 0
 
-    def see(self, episode: Episode) -> None:
-        mask = episode.obs[self.name]
+    def see(self, seen: Tree) -> None:
+        mask = seen[self.name]
         self.forbidden += int((mask == 0).sum())
         self.entries += mask.size
 

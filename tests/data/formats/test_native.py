@@ -341,11 +341,34 @@ def test_episodes_are_read_when_they_are_asked_for(tmp_path: Path) -> None:
     assert [len(e) for e in stored[-2:]] == [28, 29]
     assert stored.lengths.tolist() == list(range(1, 30))
     assert stored.returns == pytest.approx([e.return_ for e in episodes])
-    for _ in stored:
-        pass
+    for place in range(29):
+        stored[place]
     assert len(stored._kept) == 8
     with pytest.raises(IndexError):
         stored[29]
+
+
+def test_going_through_a_file_reads_what_asking_for_each_episode_does(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    with DemoWriter(tmp_path / "a", SMALL, OURS) as writer:
+        writer.layout.rows = 4  # so that long episodes have several chunks
+        for n in (1, 30, 2, 0, 3):
+            record(writer, make_episode(SMALL, n, rng))
+    stored: Any = read_demos(tmp_path / "a").episodes
+    one_by_one = Demos(SMALL, [stored[place] for place in range(5)])
+    assert content(Demos(SMALL, list(stored))) == content(one_by_one)
+
+
+@pytest.mark.parametrize(("group_bytes", "most"), [(1, 256), (200, 256), (1 << 20, 2)])
+def test_episodes_that_are_read_together_are_the_same(
+    group_bytes: int, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("understudy.data.formats.stored.GROUP_BYTES", group_bytes)
+    monkeypatch.setattr("understudy.data.formats.stored.MOST_TOGETHER", most)
+    rng = np.random.default_rng(0)
+    demos = Demos(SMALL, [make_episode(SMALL, n, rng) for n in (3, 1, 9, 2, 2, 7)])
+    write_demos(tmp_path / "a", demos)
+    assert content(read_demos(tmp_path / "a")) == content(demos)
 
 
 def test_a_closed_file_is_read_without_write_access(tmp_path: Path) -> None:

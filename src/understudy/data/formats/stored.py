@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -31,6 +31,10 @@ from understudy.errors import DemoError
 
 MAX_JSON = 16 << 20
 KEPT = 8
+GROUP_BYTES, MOST_TOGETHER = 1 << 20, 256
+"""Episodes that are read at once, in one question to the file."""
+Chunks = dict[tuple[int, int], tuple[Any, Any]]
+"""Episode and number to rows and data."""
 TYPES = {
     "int": int, "int | None": int | None, "str": str, "str | None": str | None,
     "float | None": float | None, "bytes": bytes,
@@ -229,8 +233,30 @@ class StoredEpisodes(Sequence[Episode]):
                 self._kept.popitem(last=False)
         return episode
 
-    def read(self, row: Row) -> Episode:
+    def __iter__(self) -> Iterator[Episode]:
+        """Every episode in order, read anew; small ones many at a time, which is quicker."""
+        for rows in _together(self._rows, self.layout.dtype.itemsize):
+            with self._lock, one_line(self.path, "cannot be read"):
+                chunks = self._chunks(rows) if len(rows) > 1 else None
+            for row in rows:
+                with self._lock, one_line(self.path, f"episode {row.id}"):
+                    episode = self.read(row, chunks)
+                yield episode
+
+    def _chunks(self, rows: list[Row]) -> Chunks:
+        """The chunks of some episodes, by episode and number, not yet checked."""
+        restart_clock(self._db)
+        holes = ", ".join("?" * len(rows))
+        query = f"SELECT episode, number, rows, data FROM chunk WHERE episode IN ({holes})"
+        found = self._db.execute(query, [row.id for row in rows])
+        return {(episode, number): (count, data) for episode, number, count, data in found}
+
+    def read(self, row: Row, chunks: Chunks | None = None) -> Episode:
         """An episode, read anew.
+
+        Args:
+            row: What the file says of it.
+            chunks: Its chunks, if they have been read already.
 
         Raises:
             DemoError: It is not what was recorded.
@@ -239,7 +265,7 @@ class StoredEpisodes(Sequence[Episode]):
         restart_clock(self._db)
         whole: Columns = {}
         for number in range(row.num_chunks):
-            part = self._chunk(row, number)
+            part = self._chunk(row, number, chunks)
             at = _append(whole, part, at, row, f"chunk {number}")
         if units := self._index.tails.get(row.id):
             part = layout.columns(b"".join(units), row.reward, bool(row.proposed))
@@ -248,17 +274,18 @@ class StoredEpisodes(Sequence[Episode]):
             raise DemoError(f"{at} rows, expected {row.length + 1}")
         return self._episode(row, whole)
 
-    def _chunk(self, row: Row, number: int) -> Columns:
+    def _chunk(self, row: Row, number: int, chunks: Chunks | None) -> Columns:
         """The columns of a chunk, once it is certain that they are those that were written."""
         key = (row.id, number)
-        query = "SELECT rows, length(data) FROM chunk WHERE episode = ? AND number = ?"
-        rows, size = self._db.execute(query, key).fetchone() or (0, 0)
-        if type(rows) is not int or not 0 < rows <= row.length + 1:
+        if chunks is None:
+            query = "SELECT rows, data FROM chunk WHERE episode = ? AND number = ?"
+            rows, data = self._db.execute(query, key).fetchone() or (0, None)
+        else:
+            rows, data = chunks.get(key, (0, None))
+        if type(rows) is not int or not 0 < rows <= row.length + 1 or type(data) is not bytes:
             raise DemoError(f"chunk {number} is missing or damaged")
-        query = "SELECT data FROM chunk WHERE episode = ? AND number = ?"
-        (data,) = self._db.execute(query, key).fetchone() or (None,)
-        if type(data) is not bytes or seal.of_chunk(number, rows, data) != row.chunk(number):
-            raise DemoError(f"chunk {number} ({size} bytes) is not what was recorded")
+        if seal.of_chunk(number, rows, data) != row.chunk(number):
+            raise DemoError(f"chunk {number} ({len(data)} bytes) is not what was recorded")
         try:
             return self._index.layout.unpack(data, rows, row.reward)
         except DemoError as error:
@@ -290,6 +317,20 @@ class StoredEpisodes(Sequence[Episode]):
             info=_json(row.info),
         )
         return check_episode(episode, self.spec, f"{self.path}: episode {row.id}")
+
+
+def _together(rows: list[Row], row_bytes: int) -> Iterator[list[Row]]:
+    """The episodes in groups that are read at once: as many as are small together."""
+    group: list[Row] = []
+    size = 0
+    for row in rows:
+        size += (row.length + 1) * row_bytes
+        if group and (size > GROUP_BYTES or len(group) == MOST_TOGETHER):
+            yield group
+            group, size = [], (row.length + 1) * row_bytes
+        group.append(row)
+    if group:
+        yield group
 
 
 def _append(whole: Columns, part: Columns, at: int, row: Row, what: str) -> int:
