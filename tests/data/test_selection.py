@@ -110,6 +110,12 @@ def test_a_huge_range_is_refused_at_once() -> None:
         choose(DEMOS, Selection(numbers=numbers_in("0-999999999999999999")))
 
 
+def test_a_number_that_is_not_there_says_which_are() -> None:
+    for demos, there in ((DEMOS, "they are 0 to 3"), (DEMOS.pick([0]), "there is only 0")):
+        with pytest.raises(DemoError, match=f"no episode is called 7; {there}"):
+            choose(demos, Selection(numbers=numbers_in("7")))
+
+
 def test_bounds_that_exclude_each_other_are_refused() -> None:
     with pytest.raises(ConfigError, match="no length is at least 9 and at most 3"):
         Selection(min_length=9, max_length=3)

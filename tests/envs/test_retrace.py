@@ -93,6 +93,11 @@ def test_another_reward_is_a_difference() -> None:
     assert retrace(Stage(Drift(late=2, pay=0.25)), without).first is None
 
 
+def test_rewards_are_compared_as_precisely_as_they_are_recorded() -> None:
+    tenth = replace(episode_of(), reward=np.full(6, np.float32(1.1), np.float64))
+    assert retrace(Stage(Drift(late=0, pay=0.1)), tenth, tolerance=0.0).first is None
+
+
 @pytest.mark.parametrize(
     ("over", "steps", "end", "step"),
     [

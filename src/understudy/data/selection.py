@@ -84,7 +84,8 @@ class Selection:
         named = {n for part in self.numbers or () for n in (part.start, part.stop - 1)}
         if missing := sorted(named - there):
             some = ", ".join(map(str, missing[:_MOST_NAMED]))
-            has = f"they are {min(there)} to {max(there)}" if there else "there are none"
+            has = f"they are {min(there)} to {max(there)}" if there else "there is none"
+            has = f"there is only {min(there)}" if len(there) == 1 else has
             raise DemoError(f"no episode is called {some}; {has} ('show --table' lists them)")
 
     def _check_known(self, entries: Sequence[Entry]) -> None:

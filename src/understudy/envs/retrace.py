@@ -257,9 +257,9 @@ class _Comparison:
     def earn(self, t: int, reward: float) -> None:
         """What action `t` earned."""
         if self._episode.reward is not None:
-            recorded = self._episode.reward[t]
-            # Rewards are recorded with the precision of their dtype, often float32.
-            self._compare(t + 1, REWARD, recorded, np.asarray(reward).astype(recorded.dtype))
+            # Environments are recorded with rewards of float32, whatever they earn.
+            recorded, found = np.float32(self._episode.reward[t]), np.float32(reward)
+            self._compare(t + 1, REWARD, recorded, found)
 
     def differs(self, step: int, what: str, by: float) -> None:
         """Note a difference; only the first counts."""
