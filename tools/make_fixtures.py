@@ -15,6 +15,7 @@ import os
 import shutil
 import sys
 import tempfile
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,42 @@ def make_di_engine(folder: Path) -> None:
     hdf5_save(data, str(folder / "di_engine.pkl"))
 
 
+def make_di_engine_pickles(folder: Path) -> None:
+    """A network without training plays CartPole: 60 steps, and three episodes."""
+    from ding.entry.application_entry import (  # pyright: ignore[reportMissingImports]
+        collect_demo_data,
+        collect_episodic_demo_data,
+    )
+    from ding.model import DQN  # pyright: ignore[reportMissingImports]
+    from dizoo.classic_control.cartpole.config import (  # pyright: ignore[reportMissingImports]
+        cartpole_dqn_config,
+    )
+
+    np.bool8 = np.bool_  # what DI-engine's own version of gym asks for
+    by_episode = {"type": "episode", "get_train_sample": False}
+    for collect, how, name, count in (
+        (collect_demo_data, {}, "expert_data", 60),
+        (collect_episodic_demo_data, by_episode, "episodes", 3),
+    ):
+        main_config = deepcopy(cartpole_dqn_config.main_config)
+        create = deepcopy(cartpole_dqn_config.create_config)
+        main_config.exp_name = tempfile.mkdtemp()
+        main_config.policy.update({"cuda": False, "nstep": 1})
+        main_config.env.collector_env_num = 2
+        create.env_manager.type = "base"
+        amount = {"n_episode": count} if how else {"n_sample": count}
+        main_config.policy.collect = {"unroll_len": 1, "collector": how, **amount}
+        model = DQN(**main_config.policy.model)
+        collect(
+            (main_config, create),
+            seed=0,
+            collect_count=count,
+            expert_data_path=str(folder / f"di_engine_{name}.pkl"),
+            model=model,
+            state_dict={"model": model.state_dict()},
+        )
+
+
 def make_imitation(folder: Path) -> None:
     """Trajectories with rewards; the second one was cut off while it went on."""
     from imitation.data import serialize, types  # pyright: ignore[reportMissingImports]
@@ -167,6 +204,7 @@ MAKERS = {
     "d3rlpy": make_d3rlpy,
     "minari": make_minari,
     "di-engine": make_di_engine,
+    "di-engine-pickles": make_di_engine_pickles,
 }
 
 

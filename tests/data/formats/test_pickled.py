@@ -35,6 +35,7 @@ from understudy.data.spaces import spec_of
 from understudy.data.spec import ActionSpec, Obs, Spec
 from understudy.errors import DemoError
 
+PEERS = Path(__file__).parent / "peers"
 STEPS = 12
 
 
@@ -85,6 +86,27 @@ def test_steps_are_cut_into_episodes_where_they_are_done(path: Path, make, proto
     _same(demos)
     assert demos.provenance.format == "di-engine pickle"
     assert "not why" in " ".join(demos.provenance.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "lengths"),
+    [("expert_data", [8, 9, 9, 9, 9, 10, 6]), ("episodes", [8, 9, 9])],
+)
+def test_files_of_di_engine_are_what_it_unpickles(name: str, lengths: list[int]) -> None:
+    """What `collect_demo_data` and `collect_episodic_demo_data` of DI-engine 0.5.3 left."""
+    file = PEERS / f"di_engine_{name}.pkl"
+    rows = pickle.loads(file.read_bytes())
+    rows = rows if name == "expert_data" else [row for episode in rows for row in episode]
+    demos = load_demos(file)
+    assert demos.lengths.tolist() == lengths
+    assert demos.returns.tolist() == lengths
+    obs = np.concatenate([e.obs["obs"][:-1] for e in demos])
+    np.testing.assert_array_equal(obs, np.stack([row["obs"].numpy() for row in rows]))
+    then = np.concatenate([e.obs["obs"][1:] for e in demos])
+    np.testing.assert_array_equal(then, np.stack([row["next_obs"].numpy() for row in rows]))
+    actions = np.concatenate([e.action.discrete[:, 0] for e in demos])
+    assert actions.tolist() == [row["action"].item() for row in rows]
+    assert [e.end for e in demos] == [End.UNKNOWN] * len(lengths)
 
 
 @pytest.mark.parametrize("protocol", [2, 4])
