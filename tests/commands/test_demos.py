@@ -188,7 +188,7 @@ def test_filtering_keeps_what_is_as_asked(say: Say) -> None:
     assert [(e.label, len(e)) for e in load_demos("b")] == [("a#2", 7), ("a#3", 9), ("a#4", 11)]
     say("filter", "a", "--success", "-o", "c")
     assert lengths("c") == [7]
-    say("filter", "a", "--tag", "!good", "--max-length", 9, "-o", "d")
+    say("filter", "a", "--no-tag", "good", "--max-length", 9, "-o", "d")
     assert lengths("d") == [5, 9]
 
 

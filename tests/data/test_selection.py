@@ -39,8 +39,9 @@ DEMOS = Demos(CHOICES, EPISODES)
         ({"max_return": 2.0}, [1, 3]),
         ({"min_length": 4, "max_length": 6}, [0, 2]),
         ({"tags": ("good",)}, [0, 1]),
-        ({"tags": ("good", "!fast")}, [1]),
-        ({"tags": ("!good",)}, [2, 3]),
+        ({"tags": ("good", "fast")}, [0]),
+        ({"tags": ("good",), "without_tags": ("fast",)}, [1]),
+        ({"without_tags": ("good", "fast")}, [2, 3]),
         ({"success": True}, [0]),
         ({"success": False}, [2]),
         ({"ends": ("truncated", "open")}, [1, 2]),
@@ -124,8 +125,10 @@ def test_bounds_that_exclude_each_other_are_refused() -> None:
 
 
 def test_a_selection_is_said_in_few_words() -> None:
-    asked = Selection(numbers=numbers_in("1,3-5"), success=True, tags=("good", "!slow"))
-    assert selection_words(asked) == "numbers 1,3-5, tags good !slow, success True"
+    asked = Selection(
+        numbers=numbers_in("1,3-5"), success=True, tags=("good",), without_tags=("slow",)
+    )
+    assert selection_words(asked) == "numbers 1,3-5, tags good, without tags slow, success True"
     assert selection_words(Selection()) == "all of them"
 
 

@@ -45,13 +45,10 @@ def add_selection(tool: argparse.ArgumentParser) -> None:
             chosen.add_argument(
                 f"--{bound}-{what}", type=kind, metavar=letter, help=f"{what} {words} {letter}"
             )
-    chosen.add_argument(
-        "--tag",
-        action="append",
-        default=[],
-        metavar="TAG",
-        help="with this tag; !TAG without it; may be repeated",
-    )
+    for option, words in (("--tag", "with this tag"), ("--no-tag", "without it")):
+        chosen.add_argument(
+            option, action="append", default=[], metavar="TAG", help=f"{words}; may be repeated"
+        )
     chosen.add_argument(
         "--success",
         action=argparse.BooleanOptionalAction,
@@ -77,6 +74,7 @@ def selection_of(args: argparse.Namespace) -> Selection:
         min_length=args.min_length,
         max_length=args.max_length,
         tags=tuple(args.tag),
+        without_tags=tuple(args.no_tag),
         success=args.success,
         ends=tuple(args.end),
     )

@@ -29,7 +29,8 @@ class Selection:
         max_return: Its return is at most this.
         min_length: It has at least so many steps.
         max_length: It has at most so many steps.
-        tags: It has every one of these, and none of those that are written `!TAG`.
+        tags: It has every one of these.
+        without_tags: It has none of these.
         success: Whether it did the task.
         ends: It ended in one of these ways.
     """
@@ -40,6 +41,7 @@ class Selection:
     min_length: int | None = None
     max_length: int | None = None
     tags: tuple[str, ...] = ()
+    without_tags: tuple[str, ...] = ()
     success: bool | None = None
     ends: tuple[str, ...] = ()
 
@@ -73,7 +75,8 @@ class Selection:
             (self.numbers is None or any(entry.number in part for part in self.numbers))
             and _within(entry.return_, self.min_return, self.max_return)
             and _within(entry.length, self.min_length, self.max_length)
-            and all((tag.lstrip("!") in entry.tags) != tag.startswith("!") for tag in self.tags)
+            and set(self.tags) <= set(entry.tags)
+            and not set(self.without_tags) & set(entry.tags)
             and self.success in (None, entry.success)
             and (not self.ends or entry.end in self.ends)
         )
