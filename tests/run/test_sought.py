@@ -16,8 +16,12 @@ from understudy.learners.sac import SAC, SACConfig
 from understudy.nets.critic import CriticConfig
 from understudy.nets.discriminator import DiscriminatorConfig
 from understudy.nets.model import NetConfig
+from understudy.rewards.airl import AIRL, AIRLConfig
+from understudy.rewards.density import DensityConfig
 from understudy.rewards.extrinsic import ExtrinsicConfig
 from understudy.rewards.gail import GAIL, GAILConfig
+from understudy.rewards.pwil import PWILConfig
+from understudy.rewards.rnd import RNDConfig
 from understudy.rewards.sqil import SQILConfig
 from understudy.run import checkpoint
 from understudy.run.methods import make_run
@@ -28,9 +32,17 @@ from understudy.run.practice import Practice, PracticeConfig
 from understudy.run.reinforcement import Reinforcement
 from understudy.run.shown import ShownConfig
 from understudy.terms.clone import CloneConfig
+from walked import differing, walk
 from worlds import ACTION_KINDS, CueEnv, TinyEnv, episode_of, toy_demos
 
 SIGNAL = GAILConfig(net=DiscriminatorConfig(hidden=(8,)), updates=2)
+OTHERS = {
+    "airl": AIRLConfig(net=DiscriminatorConfig(sees="states", hidden=(8,)), updates=2, length=4),
+    "pwil": PWILConfig(),
+    "density": DensityConfig(),
+    "rnd": RNDConfig(hidden=(8,), features=4),
+}
+"""Signals beside those of the presets."""
 NOT_EXTRINSIC = ExtrinsicConfig(strength=0)
 
 
@@ -201,3 +213,79 @@ def test_every_kind_of_action_is_imitated_with_and_without_memory(make, action, 
     run.learn()
     assert (gail_of(run).net.flat.value != before).any()
     assert np.isfinite(run.model.flat.value).all()
+
+
+MAKERS = [(make, name) for name in OTHERS for make in (on, off) if (make, name) != (off, "pwil")]
+
+
+def seeking(make, name, **changes):
+    return make(signals={name: OTHERS[name]}, **changes)
+
+
+@pytest.mark.parametrize("memory", [0, 4])
+@pytest.mark.parametrize("action", ACTION_KINDS)
+@pytest.mark.parametrize(("make", "name"), MAKERS)
+def test_every_signal_judges_every_kind_of_action_with_and_without_memory(
+    make, name, action, memory
+):
+    demos = toy_demos("vector", action, 6, 8, np.random.default_rng(0))
+    config = seeking(make, name)
+    config = replace(config, net=replace(config.net, memory=memory), steps=60)
+    run = imitate(CueEnv("vector", action), demos, config)
+    before = run.model.flat.value.copy()
+    run.learn()
+    assert (run.model.flat.value != before).any()
+    assert np.isfinite(run.model.flat.value).all()
+
+
+@pytest.mark.parametrize("memory", [0, 3])
+@pytest.mark.parametrize(("make", "name"), MAKERS)
+def test_a_run_with_any_signal_that_was_stopped_ends_with_the_same_bits(
+    make, name, memory, tmp_path
+):
+    config = seeking(make, name)
+    config = replace(config, net=replace(config.net, memory=memory), steps=min(config.steps, 200))
+    straight, first, second = (imitate(tiny(), tiny_demos(), config) for _ in range(3))
+    straight.learn()
+    first.learn(watchers=[StopAt(config.steps // 2)])
+    assert first.progress.steps < straight.progress.steps
+    checkpoint.save(tmp_path, 1, first.state_dict())
+    second.load_state_dict(checkpoint.load(tmp_path).state)
+    second.learn()
+    assert (second.model.flat.value == straight.model.flat.value).all()
+    one, other = (walk(run.learner.signals[name]) for run in (second, straight))
+    assert not differing(one, other)
+
+
+@pytest.mark.parametrize("make", [on, off], ids=["ppo", "sac"])
+def test_signals_are_mixed_as_they_are_named(make):
+    signals = {"like": SIGNAL, "curious": OTHERS["rnd"], "likely": OTHERS["density"]}
+    shown = ShownConfig(pretrain=2, clone=CloneConfig(weight=0.5))
+    extrinsic = ExtrinsicConfig(strength=1)
+    config = replace(make(signals=signals), extrinsic=extrinsic, shown=shown, steps=60)
+    env = CueEnv("vector", "hybrid")
+    demos = toy_demos("vector", "hybrid", 6, 8, np.random.default_rng(0))
+    run = imitate(env, demos, config)
+    assert list(run.learner.signals) == ["extrinsic", "like", "curious", "likely"]
+    assert isinstance(run.learner, PPO | SAC)
+    assert run.learner.signals.ends.tolist() == [True, True, False, True]
+    run.learn()
+    assert np.isfinite(run.model.flat.value).all()
+
+
+def test_curiosity_needs_no_demonstrations():
+    run = imitate(tiny(), None, on({"rnd": OTHERS["rnd"]}))
+    run.learn()
+    assert np.isfinite(run.model.flat.value).all()
+
+
+def test_rewards_that_depend_on_the_order_of_rows_need_a_learner_that_keeps_it():
+    with pytest.raises(ConfigError, match=r"signals\.pwil: .* draws rows at random.*ppo"):
+        imitate(tiny(), tiny_demos(), off(signals={"pwil": OTHERS["pwil"]}))
+
+
+def test_only_a_learner_that_pays_for_entropy_itself_earns_f_alone():
+    for make, soft in ((on, False), (off, True)):
+        signal = imitate(tiny(), tiny_demos(), seeking(make, "airl")).learner.signals["airl"]
+        assert isinstance(signal, AIRL)
+        assert signal.soft == soft

@@ -2,83 +2,36 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from understudy.data.demos import Demos
+from understudy.data.episode import End
 from understudy.data.spec import ActionSpec
 from understudy.learners.ppo import PPOConfig
 from understudy.learners.sac import SACConfig
 from understudy.nets.critic import CriticConfig
+from understudy.nets.discriminator import DiscriminatorConfig
 from understudy.nets.model import NetConfig
+from understudy.rewards.airl import AIRLConfig
+from understudy.rewards.density import DensityConfig
+from understudy.rewards.gail import GAILConfig
+from understudy.rewards.pwil import PWILConfig
+from understudy.rewards.rnd import RNDConfig
 from understudy.run import checkpoint
 from understudy.run.cloning import BCConfig, Cloning
 from understudy.run.off_policy import OffPolicyConfig, off_policy
 from understudy.run.on_policy import OnPolicyConfig, on_policy
 from understudy.run.practice import PracticeConfig
 from understudy.run.reinforcement import Reinforcement
+from understudy.run.sought import SignalConfig
 from understudy.run.source import OfflineConfig
 from understudy.run.watch import HeldOutConfig
-from worlds import TinyEnv, toy_demos
-
-SCRATCH = {
-    r"(\w+\.)*_spare": "room for a difference, written before it is read",
-    r"(\w+\.)*_runners(\..*)?": "room for an answer, made anew by whoever acts again",
-    r"source\._?cast\.proposed\..*": "what was meant by the last action, said anew with every one",
-}
-"""What learning changes and nobody reads later, by the pattern of its path."""
-
-
-def walk(root: Any) -> dict[str, Any]:
-    """Every number, text, array and generator that can be reached, by the shortest path to it."""
-    found: dict[str, Any] = {}
-    seen: dict[int, Any] = {}
-    queue = [("", root)]
-    while queue:
-        path, value = queue.pop(0)
-        leaf = _leaf(value)
-        if leaf is not None:
-            found[path] = leaf
-        elif id(value) not in seen:
-            seen[id(value)] = value  # kept alive, so that no other object gets its id
-            queue += [(f"{path}.{name}".lstrip("."), part) for name, part in _parts(value)]
-    return found
-
-
-def _leaf(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | float | str | bytes | np.generic):
-        return repr(value)
-    if isinstance(value, np.ndarray):
-        return value.dtype.str, value.shape, value.tobytes()
-    if isinstance(value, np.random.Generator):
-        return repr(value.bit_generator.state)
-    if type(value).__module__ == "torch" and hasattr(value, "detach"):
-        return _leaf(value.detach().numpy())
-    return None
-
-
-def _parts(value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        yield from ((str(key), part) for key, part in value.items())
-    elif isinstance(value, list | tuple | set | frozenset):
-        yield from ((str(i), part) for i, part in enumerate(value))
-    elif callable(value) and hasattr(value, "__closure__"):
-        for i, cell in enumerate(value.__closure__ or ()):
-            yield str(i), cell.cell_contents
-    elif type(value).__module__.startswith(("understudy", "torch.nn", __name__)):
-        names = list(getattr(value, "__dict__", {}))
-        names += [s for c in type(value).__mro__ for s in getattr(c, "__slots__", ())]
-        yield from ((n, getattr(value, n)) for n in names if hasattr(value, n))
-
-
-def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
-    """Paths at which two walks found something else, but for scratch."""
-    odd = {path for path in {*one, *other} if one.get(path) != other.get(path)}
-    return {path for path in odd if not any(re.fullmatch(known, path) for known in SCRATCH)}
+from walked import differing, walk
+from worlds import TinyEnv, episode_of, toy_demos
 
 
 def acting(which: str, net: dict[str, Any]) -> Reinforcement:
@@ -183,6 +136,40 @@ def test_whatever_acting_and_learning_change_is_in_the_checkpoint(which, net, tm
     assert any(path.endswith("flat.value") for path in changed)
     if net and which == "sac":
         assert "source.replay.state.policy.h" in changed
+
+
+SIGNALS: dict[str, SignalConfig] = {
+    "gail": GAILConfig(net=DiscriminatorConfig(hidden=(6,))),
+    "airl": AIRLConfig(net=DiscriminatorConfig(sees="states", hidden=(6,)), length=4),
+    "density": DensityConfig(),
+    "rnd": RNDConfig(hidden=(6,)),
+}
+
+
+@pytest.mark.parametrize("memory", [0, 3])
+@pytest.mark.parametrize("which", ["ppo", "sac"])
+def test_whatever_signals_change_is_in_the_checkpoint(which, memory, tmp_path):
+    signals = SIGNALS | ({"pwil": PWILConfig()} if which == "ppo" else {})
+    spec = TinyEnv(action=ActionSpec(branches=(3,))).behaviors["agent"]
+    facts = {"discrete": [0, 1, 2, 1, 0], "end": End.TERMINATED}
+    walks = np.random.default_rng(0).normal(size=(4, 6, 3))
+    demos = Demos(spec, [episode_of(spec, x, reward=np.ones(5), **facts) for x in walks])
+
+    def make() -> Reinforcement:
+        plain: Any = acting(which, {"memory": memory})
+        learn = on_policy if which == "ppo" else off_policy
+        config = replace(plain.config, signals=signals)
+        return learn(plain.source.env, config, lambda line: None, demos=demos)
+
+    run, fresh = make(), make()
+    before = walk(run)
+    go_on(run, 70)
+    changed = differing(before, walk(run))
+    checkpoint.save(tmp_path, 70, run.state_dict())
+    fresh.load_state_dict(checkpoint.load(tmp_path).state)
+    assert not differing(walk(run), walk(fresh))
+    seen = {f"learner.signals.{name}" for name in signals if name != "density"}
+    assert not {name for name in seen if not any(path.startswith(name) for path in changed)}
 
 
 def test_state_that_is_not_declared_is_found(tmp_path):

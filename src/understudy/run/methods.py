@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ _CLASSES = {
     "ppo": ("understudy.run.on_policy", "OnPolicyConfig"),
     "sac": ("understudy.run.off_policy", "OffPolicyConfig"),
     "gail": ("understudy.run.on_policy", "OnPolicyConfig"),
+    "guided": ("understudy.run.on_policy", "OnPolicyConfig"),
+    "airl": ("understudy.run.on_policy", "OnPolicyConfig"),
+    "pwil": ("understudy.run.on_policy", "OnPolicyConfig"),
     "dac": ("understudy.run.off_policy", "OffPolicyConfig"),
     "sqil": ("understudy.run.off_policy", "OffPolicyConfig"),
     "dagger": ("understudy.run.dagger", "DAggerConfig"),
@@ -55,6 +59,11 @@ def recipes(method: str, env_id: str | None) -> list[Path]:
     """
     own, file = FOLDER / f"{method}.yaml", tuned(method, env_id)
     return [path for path in (own, file) if path is not None and path.is_file()]
+
+
+def fields(method: str) -> set[str]:
+    """The names of a method's settings, the outermost ones."""
+    return {field.name for field in dataclasses.fields(config_class(method))}
 
 
 def length_of(method: str) -> str:

@@ -62,6 +62,9 @@ class OffPolicyConfig:
     """What else is sought, by name."""
     shown: ShownConfig = field(default_factory=lambda: ShownConfig(clone=CloneConfig(weight=0)))
     """How demonstrations help beside being remembered, where there are any."""
+    average: Annotated[int, Ge(0)] = 0
+    """Steps over which the policy's weights are averaged into a second policy, which is kept and
+    evaluated beside the last one (`policy-average`); 0 for none."""
     keep: KeepConfig = field(default_factory=lambda: KeepConfig(log_every=1000))
     """What the run writes down."""
 
@@ -105,7 +108,8 @@ def off_policy(
     model = make_model(spec, SoftProduct(spec.action), config.net, for_weights)
     heads = num_sought(config, signals)
     critics = make_critics(model, config.critic, for_weights, num_signals=heads)
-    wanted = sought(config, Given(model, demos, config.practice.demo_ratio), signals)
+    given = Given(model, demos, config.practice.demo_ratio, soft=True)
+    wanted = sought(config, given, signals)
     losses, shown, remembered = dict(terms or {}), None, None
     if demos is not None:
         shown, cloning = lean_on(demos, model, config.shown, for_shown)

@@ -30,7 +30,7 @@ from understudy.terms.term import LossTerm
 class OnPolicyConfig:
     """Reinforcement learning by PPO, whole."""
 
-    method: Literal["ppo", "gail"] = "ppo"
+    method: Literal["ppo", "gail", "guided", "airl", "pwil"] = "ppo"
     """How to learn; says what holds where nothing is said, see `understudy.run.methods`."""
     env: str | None = None
     """Gymnasium id of the environment."""
@@ -58,6 +58,9 @@ class OnPolicyConfig:
     """What else is sought, by name."""
     shown: ShownConfig = field(default_factory=ShownConfig)
     """How demonstrations help, where there are any."""
+    average: Annotated[int, Ge(0)] = 0
+    """Steps over which the policy's weights are averaged into a second policy, which is kept and
+    evaluated beside the last one (`policy-average`); 0 for none."""
     keep: KeepConfig = field(default_factory=lambda: KeepConfig(log_every=1000))
     """What the run writes down."""
 

@@ -12,13 +12,18 @@ from understudy.nets.flat import Flat
 from understudy.nets.model import Model, NetConfig
 from understudy.nets.threads import fitting_threads
 from understudy.rewards.signal import RewardSignal
+from understudy.run.average import Average
 from understudy.run.keep import KeepConfig
 from understudy.run.loop import Behavior, Progress, Run, Watcher, learn
 from understudy.run.parts import load_states, states_of
 from understudy.run.policy import Policy
+from understudy.run.recovered import leave_rewards
 from understudy.run.returns import Returns
 from understudy.run.source import Offline, Source
 from understudy.run.watch import Keeper, Log, Note, Sentry, Stateful
+
+AVERAGE = "policy-average"
+"""Where in a run's folder the policy with averaged weights is, beside the one with the last."""
 
 
 class ActingConfig(Protocol):
@@ -47,6 +52,11 @@ class ActingConfig(Protocol):
     @property
     def net(self) -> NetConfig:
         """What the policy looks like."""
+        ...
+
+    @property
+    def average(self) -> int:
+        """Steps over which weights are averaged into a second policy; 0 for none."""
         ...
 
     @property
@@ -99,6 +109,7 @@ class Reinforcement:
         source: From what.
         progress: How far it is.
         returns: What the last episodes brought.
+        average: Its weights averaged on the way, where that was asked for.
     """
 
     def __init__(
@@ -129,12 +140,14 @@ class Reinforcement:
         self.progress = Progress(config.steps)
         self.log = Log(note, config.keep.log_every)
         self.returns = Returns(source, note)
+        self.average = Average(model.flat, config.average) if config.average else None
         self._flats, self._heads, self._shown = flats, heads, shown
 
     @property
     def parts(self) -> dict[str, Stateful]:
         """Everything with memory, by name."""
         shown = {} if self._shown is None else {"shown": self._shown}
+        average = {} if self.average is None else {"average": self.average}
         return {
             "progress": self.progress,
             "learner": self.learner,
@@ -142,6 +155,7 @@ class Reinforcement:
             "log": self.log,
             "returns": self.returns,
             **shown,
+            **average,
         }
 
     def state_dict(self) -> dict[str, Any]:
@@ -170,6 +184,7 @@ class Reinforcement:
         start = time.process_time()
         behaviors = {"agent": Behavior(self.source, self.learner)}
         looks: list[Watcher] = [Sentry(*self._flats), self.returns, self.log, *watchers]
+        looks += [] if self.average is None else [self.average]
         # The keeper last: it saves at the end, which any of the others may have called.
         looks += [] if keeper is None else [keeper]
         with fitting_threads(len(self.model.flat.value)):
@@ -198,5 +213,10 @@ class Reinforcement:
         self.source.keep_in(folder / "replay", checkpoints)
 
     def leave(self, folder: Path) -> None:
-        """Write the policy into a run's folder."""
-        self.policy({"weights": "last"}).save(folder / "policy")
+        """Write the policy, and rewards that were recovered, into a run's folder."""
+        policy = self.policy({"weights": "last"})
+        policy.save(folder / "policy")
+        if self.average is not None:
+            with self.average.used():
+                self.policy({"weights": "average"}).save(folder / AVERAGE)
+        leave_rewards(self.learner.signals, folder, policy.facts)

@@ -10,12 +10,20 @@ import numpy as np
 from understudy.data.demos import Demos
 from understudy.errors import ConfigError
 from understudy.nets.model import Model
+from understudy.rewards.airl import AIRL, AIRLConfig
+from understudy.rewards.density import Density, DensityConfig
 from understudy.rewards.extrinsic import ExtrinsicConfig, rewarded_for
 from understudy.rewards.gail import GAIL, GAILConfig
+from understudy.rewards.pwil import PWIL, PWILConfig
+from understudy.rewards.recovered import Recovered, RecoveredConfig
+from understudy.rewards.rnd import RND, RNDConfig
 from understudy.rewards.signal import RewardSignal
 from understudy.rewards.sqil import SQIL, SQILConfig
+from understudy.run.recovered import load_reward
 
-SignalConfig = GAILConfig | SQILConfig
+SignalConfig = (
+    GAILConfig | AIRLConfig | SQILConfig | PWILConfig | DensityConfig | RNDConfig | RecoveredConfig
+)
 """Settings of any signal but the environment's own."""
 
 
@@ -26,11 +34,14 @@ class Given(NamedTuple):
         model: Who seeks them.
         demos: What was shown, if anything was.
         demo_ratio: Share of shown rows in the batches that are learned from.
+        soft: Whether the learner draws remembered rows at random and pays for entropy itself, as
+            SAC does; if not, whole rollouts come in order.
     """
 
     model: Model
     demos: Demos | None
     demo_ratio: float
+    soft: bool = False
 
     @property
     def shown(self) -> Demos:
@@ -126,4 +137,37 @@ def _sqil(given: Given, config: SQILConfig, rng: np.random.Generator) -> SQIL:
     return SQIL(config)
 
 
-_MAKERS: Mapping[type, Maker] = {GAILConfig: _gail, SQILConfig: _sqil}
+def _airl(given: Given, config: AIRLConfig, rng: np.random.Generator) -> AIRL:
+    return AIRL(given.model, given.shown, config, rng, soft=given.soft)
+
+
+def _pwil(given: Given, config: PWILConfig, rng: np.random.Generator) -> PWIL:
+    if given.soft:
+        raise ConfigError(
+            "rewards of pwil depend on the steps before in an episode, and this learner draws rows "
+            "at random: learn with ppo, or reward what is likely instead (kind: density)"
+        )
+    return PWIL(given.model.spec, given.model.dist, given.shown, config, rng)
+
+
+def _density(given: Given, config: DensityConfig, rng: np.random.Generator) -> Density:
+    return Density(given.model.spec, given.model.dist, given.shown, config, rng)
+
+
+def _rnd(given: Given, config: RNDConfig, rng: np.random.Generator) -> RND:
+    return RND(given.model.spec, given.model.dist, config, rng)
+
+
+def _recovered(given: Given, config: RecoveredConfig, rng: np.random.Generator) -> Recovered:
+    return Recovered(load_reward(config.folder, given.model), config)
+
+
+_MAKERS: Mapping[type, Maker] = {
+    GAILConfig: _gail,
+    AIRLConfig: _airl,
+    SQILConfig: _sqil,
+    PWILConfig: _pwil,
+    DensityConfig: _density,
+    RNDConfig: _rnd,
+    RecoveredConfig: _recovered,
+}
