@@ -104,3 +104,22 @@ def test_settings_tuned_for_the_environment_are_begun_with_and_can_be_overruled(
 )
 def test_what_cannot_be_learned_is_refused_before_anything_is_written(place, words, said):
     assert said in refusal(*words.split(), cwd=place)
+
+
+def test_where_no_way_to_learn_was_named_one_is_chosen_with_reasons(place):
+    short = ("--steps", 600, "slots=2", "rows=64", "--episodes", 0, "--run-id", "chosen")
+    told = understudy("learn", "CartPole-v1", "--demos", "cart", *short, cwd=place).stdout
+    assert "2 episodes" in told.splitlines()[0], "what was found"
+    assert "So it acts, and learns to be taken for who showed." in told.splitlines()[0]
+    assert "\nmethod: gail\n" in told, "and all settings that follow"
+    assert "with gail and 2 demonstrations" in told
+
+
+def test_settings_that_only_cloning_has_choose_cloning(place):
+    words = ("config", "CartPole-v1", "--demos", "cart", "held_out.folds=2")
+    assert answer(*words, cwd=place)["method"] == "bc"
+    assert answer("config", "CartPole-v1", "--demos", "cart", cwd=place)["method"] == "gail"
+
+
+def test_imitation_without_anything_shown_says_how_to_get_it(place):
+    assert "understudy record" in refusal("learn", "CartPole-v1", "--with", "gail", cwd=place)

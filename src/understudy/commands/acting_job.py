@@ -77,7 +77,12 @@ class ActingJob:
     def to_json(self) -> dict[str, Any]:
         """See `Job`."""
         returns = self.run.returns
-        return {"return": returns.value, "training_episodes": returns.num_episodes}
+        return {
+            "return": returns.value,
+            "best_return": returns.best,
+            "best_step": returns.best_step,
+            "training_episodes": returns.num_episodes,
+        }
 
     def _facts(self, outcome: Outcome) -> dict[str, str]:
         config, demos = self.config, self.demos
@@ -92,6 +97,18 @@ class ActingJob:
             "seed": str(config.seed),
             "steps": f"{outcome.steps:,} in {count(self.run.returns.num_episodes, 'episode')}, "
             f"{count(config.slots, 'environment')} side by side",
+            **self._gap(),
             "learning took": f"{outcome.cpu_seconds:.1f} CPU-seconds",
             "understudy": version("understudy"),
         }
+
+    def _gap(self) -> dict[str, str]:
+        """How the end of learning compares with its best moment, while actions were drawn."""
+        returns = self.run.returns
+        if returns.best is None or returns.value is None:
+            return {}
+        said = (
+            f"{returns.value:.4g} over the last {len(returns.last)} episodes; at best "
+            f"{returns.best:.4g}, at step {returns.best_step:,}"
+        )
+        return {"while it learned": said}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from understudy.commands.demos import add_alignment
 from understudy.commands.options import positive, whole
@@ -28,7 +28,8 @@ def add_settings(verb: argparse.ArgumentParser) -> None:
         "--with",
         dest="method",
         choices=METHODS,
-        help="how: bc clones demonstrations (default); ppo and sac learn from reward by acting",
+        help="how: bc clones; gail, dac and others imitate by acting; ppo and sac learn from "
+        "reward; dagger asks an expert; by default what suits what was shown",
     )
     verb.add_argument(
         "-c",
@@ -70,28 +71,52 @@ def asked(args: argparse.Namespace, begun: Any = None) -> Any:
     from understudy.run.methods import config_class, recipes
 
     base: dict[str, Any] = {} if begun is None else settings.as_tree(begun)
+    words = named(args)
+    if len(words.envs) > 1:
+        raise ConfigError(f"one environment at a time, found {' and '.join(words.envs)}")
+    method = method_said(args) or base.get("method", METHODS[0])
+    if begun is not None and method != base["method"]:
+        raise ConfigError(f"the run was begun with {base['method']}, not {method}")
+    if words.envs:
+        base["env"] = words.envs[0]
+    if words.demos:
+        base["demos"] = words.demos
+    known = recipes(method, base.get("env")) if begun is None else []
+    files = [*known, *args.config]
+    return settings.read(config_class(method), base=base, files=files, overrides=words.settings)
+
+
+class Named(NamedTuple):
+    """What words are.
+
+    Attributes:
+        envs: Environments.
+        demos: Files and folders of demonstrations.
+        settings: What was set, each as `name=value`.
+    """
+
+    envs: list[str]
+    demos: list[str]
+    settings: list[str]
+
+
+def named(args: argparse.Namespace) -> Named:
+    """What the words name; where several files were listed, a setting may stand behind them."""
     places = [word for word in args.words if not _is_setting(word)]
     demos = [word for word in args.demos if not _is_setting(word)]
     demos += [place for place in places if _is_file(place)]
     envs = [place for place in places if not _is_file(place)]
-    if len(envs) > 1:
-        raise ConfigError(f"one environment at a time, found {' and '.join(envs)}")
-    method = args.method or _method_in(args.config) or base.get("method", METHODS[0])
-    if begun is not None and method != base["method"]:
-        raise ConfigError(f"the run was begun with {base['method']}, not {method}")
-    if envs:
-        base["env"] = envs[0]
-    if demos:
-        base["demos"] = demos
-    known = recipes(method, base.get("env")) if begun is None else []
     flags = {name: getattr(args, name) for name in ("seed", "steps", "alignment")}
-    # Where several files were listed, a setting may stand behind them.
-    overrides = [word for word in (*args.words, *args.demos) if _is_setting(word)]
-    overrides += [f"{name}={value}" for name, value in flags.items() if value is not None]
+    said = [word for word in (*args.words, *args.demos) if _is_setting(word)]
+    said += [f"{name}={value}" for name, value in flags.items() if value is not None]
     if args.best is not None:
-        overrides.append(f"best={_share(args.best)}")
-    files = [*known, *args.config]
-    return settings.read(config_class(method), base=base, files=files, overrides=overrides)
+        said.append(f"best={_share(args.best)}")
+    return Named(envs, demos, said)
+
+
+def method_said(args: argparse.Namespace) -> str | None:
+    """The method that the words or files name."""
+    return args.method or _method_in(args.config)
 
 
 def kept_config(path: Path) -> Any:

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from understudy.commands.asked import add_settings, asked
+from understudy.commands.chosen import chosen
 from understudy.commands.options import answer, answers
 
 
@@ -27,6 +28,8 @@ def run(args: argparse.Namespace) -> int:
     """Print the settings."""
     from understudy import settings
 
+    if choice := chosen(args):
+        args.method = choice.method
     config = asked(args)
     if args.json:
         answer(settings.as_tree(config))

@@ -26,6 +26,7 @@ from understudy.run.files import make_folders
 from understudy.run.folder import RunFolder
 from understudy.run.held_out import HeldOutReport
 from understudy.run.policy import Policy
+from understudy.run.reinforcement import AVERAGE
 
 WHO = {"scripted": "expert", "random": "random"}
 """What the report calls those who play beside the policy."""
@@ -45,8 +46,10 @@ def evaluate_all(
     players: dict[str, tuple[Any, bool]] = {
         "learned (deterministic)": (policy, True),
         "learned (sampled)": (policy, False),
-        **{WHO[word]: (word, True) for word in against},
     }
+    if (folder.path / AVERAGE).is_dir():
+        players["average (deterministic)"] = Policy.load(folder.path / AVERAGE), True
+    players |= {WHO[word]: (word, True) for word in against}
     found = {}
     for name, (who, likeliest) in players.items():
         say(args, f"playing {count(args.episodes, 'episode')}: {name}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from understudy.commands.asked import add_settings, asked, differences, kept_config
+from understudy.commands.chosen import chosen
 from understudy.commands.job import do, prepare
 from understudy.commands.options import results, say, whole
 from understudy.errors import ConfigError
@@ -49,7 +50,12 @@ def _begin(args: argparse.Namespace) -> int:
     from understudy.run.folder import RunFolder, free_run_id
     from understudy.settings import to_yaml
 
+    choice = chosen(args)
+    if choice is not None:
+        args.method = choice.method
     config = _learnable(asked(args), args.words)
+    if choice is not None:
+        say(args, f"{choice.why} (another way: --with METHOD)", "", to_yaml(config))
     # Everything that can be wrong with what was given is found before a folder is made for it.
     job = prepare(config)
     stem = f"{config.env or Path(config.demos[0]).stem}-{config.method}"

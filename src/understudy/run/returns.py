@@ -32,6 +32,8 @@ class Returns:
     Attributes:
         last: Returns of the last finished episodes, the newest at the end.
         num_episodes: How many have finished.
+        best: The highest `value` of as many episodes as it is said over; None before there were.
+        best_step: When that was.
     """
 
     def __init__(self, source: Bringing, note: Note) -> None:
@@ -39,11 +41,22 @@ class Returns:
         self.source, self.note = source, note
         self.last: list[float] = []
         self.num_episodes = 0
+        self.best: float | None = None
+        self.best_step = 0
 
     @property
     def value(self) -> float | None:
         """The interquartile mean of the last returns; None before an episode has finished."""
         return float(iqm(np.array(self.last))) if self.last else None
+
+    @property
+    def gap(self) -> float | None:
+        """By how much the run was better at its best than it is now; None before there is a best.
+
+        Of a method that stays where it gets to this is noise; of one that does not it is what a
+        user loses who keeps the last weights.
+        """
+        return None if self.best is None or self.value is None else self.best - self.value
 
     def see(self, progress: Progress, metrics: Mapping[str, Metrics]) -> None:
         """See `Watcher`."""
@@ -51,14 +64,25 @@ class Returns:
         if brought:
             self.last = [*self.last, *brought][-LAST_EPISODES:]
             self.num_episodes += len(brought)
-            line = {"return": self.value, "episodes": self.num_episodes}
+            whole = len(self.last) == LAST_EPISODES
+            if self.value is not None and whole and (self.best is None or self.value > self.best):
+                self.best, self.best_step = self.value, progress.steps
+            gap = {} if self.gap is None else {"return/below_best": self.gap}
+            line = {"return": self.value, "episodes": self.num_episodes, **gap}
             self.note({"step": progress.steps, **line})
 
     def state_dict(self) -> dict[str, Any]:
-        """The last returns."""
-        return {"last": list(self.last), "num_episodes": self.num_episodes}
+        """The last returns, and the best."""
+        return {
+            "last": list(self.last),
+            "num_episodes": self.num_episodes,
+            "best": self.best,
+            "best_step": self.best_step,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         self.last = [float(x) for x in state["last"]]
         self.num_episodes = int(state["num_episodes"])
+        self.best = None if state["best"] is None else float(state["best"])
+        self.best_step = int(state["best_step"])

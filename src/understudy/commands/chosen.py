@@ -1,0 +1,45 @@
+"""How to learn, where nobody said: what suits what was shown."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from understudy.commands.asked import method_said, named
+
+if TYPE_CHECKING:
+    from understudy.run.choosing import Choice
+
+
+def chosen(args: argparse.Namespace) -> Choice | None:
+    """The method for the demonstrations and the environment that the words name.
+
+    Args:
+        args: The words.
+
+    Returns:
+        None where the method was said, or follows from there being no environment or no
+        demonstrations.
+
+    Raises:
+        DemoError, EnvError: They cannot be had, or do not fit.
+    """
+    if method_said(args):
+        return None
+    words = named(args)
+    if not words.demos or len(words.envs) != 1:
+        return None
+    # Only here, because most runs are not chosen for.
+    from understudy.data.formats.door import load_demos
+    from understudy.presets import spec_of_env
+    from understudy.run.choosing import Choice, choose
+    from understudy.run.methods import fields
+
+    spec = spec_of_env(words.envs[0])
+    demos = load_demos(words.demos, spec=spec, alignment=args.alignment or "auto")
+    said = {word.partition("=")[0].partition(".")[0] for word in words.settings}
+    choice = choose(demos, spec, expert="expert" in said)
+    if alone := sorted(said & fields("bc") - fields(choice.method)):
+        why = f"{alone[0]} is a setting of cloning. So the policy clones what was shown."
+        return Choice("bc", why)
+    return choice

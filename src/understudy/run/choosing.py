@@ -1,0 +1,101 @@
+"""Which way to learn suits these demonstrations in this environment, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from understudy.data.demos import Demos
+from understudy.data.episode import End
+from understudy.data.spec import Spec
+from understudy.data.subsample import wholes
+
+PLENTY = 10
+"""Whole episodes from which on cloning alone is worth trying first."""
+SAME = 0.95
+"""Share of the steps on the way with the same reward from which on it says nothing there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A way to learn.
+
+    Attributes:
+        method: See `understudy.run.methods`.
+        why: In two sentences: what was found, and what follows.
+    """
+
+    method: str
+    why: str
+
+
+def choose(demos: Demos, spec: Spec, *, expert: bool = False) -> Choice:
+    """A method for imitating in an environment; whoever knows better names another.
+
+    Few demonstrations say what to do where they went, and nothing about the way back to there: so
+    a policy that only clones them drifts off, and one that may act learns to return (Ho and Ermon,
+    2016, figure 1, arXiv:1606.03476). With many there is little left to drift to. Where the task's
+    own reward comes so rarely that chance does not find it, what was shown leads there, and the
+    reward then leads beyond it.
+
+    Args:
+        demos: What was shown.
+        spec: What the environment shows and takes.
+        expert: Whether somebody can be asked what to do.
+    """
+    if expert:
+        return Choice(
+            "dagger",
+            "There is an expert who can be asked. So the policy acts, and the expert says what to "
+            "do where the policy gets to: nothing needs fewer labels.",
+        )
+    episodes, _ = wholes(demos)
+    count, steps = len(episodes), demos.num_steps
+    shown = f"{count} episode{'s' * (count != 1)} with {steps:,} steps {_was(count)} shown"
+    if rare := _rare_reward(demos):
+        return Choice(
+            "guided",
+            f"{shown}, and {rare}. So the policy clones first, and then seeks the environment's "
+            "reward and to be taken for who showed, cloning ever less.",
+        )
+    unseen = sorted({o.kind for o in spec.obs.values() if o.kind in ("image", "entities")})
+    thinned = sum(whole.steps for whole in episodes) > steps
+    if count >= PLENTY and not thinned:
+        return Choice(
+            "bc",
+            f"{shown}, which is plenty. So the policy clones them: that is quick, and needs no "
+            "step of the environment.",
+        )
+    if unseen:
+        return Choice(
+            "bc",
+            f"{shown}, among it {' and '.join(unseen)}, by which a discriminator cannot tell yet "
+            "who acts. So the policy clones; more demonstrations would help most.",
+        )
+    few = "only some of their steps" if thinned else "few"
+    only_numbers = bool(spec.action.continuous) and not spec.action.branches
+    return Choice(
+        "dac" if only_numbers else "gail",
+        f"{shown}, which is {few}: a policy that only clones them drifts off to where nothing was "
+        "shown. So it acts, and learns to be taken for who showed.",
+    )
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"
+
+
+def _rare_reward(demos: Demos) -> str:
+    """How the rewards say next to nothing on the way; empty where they do, or are not known."""
+    rewards = [e.reward for e in demos if e.reward is not None and len(e) > 1]
+    if not rewards or len(rewards) < len(demos):
+        return ""
+    on_the_way = np.concatenate([reward[:-1] for reward in rewards])
+    values, counts = np.unique(on_the_way, return_counts=True)
+    most, share = float(values[counts.argmax()]), float(counts.max() / len(on_the_way))
+    at_the_end = any(reward[-1] > most for reward in rewards)
+    reached = any(e.end is End.TERMINATED for e in demos)
+    if share < SAME or most > 0 or not (at_the_end or (most < 0 and reached)):
+        return ""
+    return f"{share:.0%} of the steps on the way earned the same ({most:g})"

@@ -1,0 +1,61 @@
+"""Which way to learn is proposed for what was shown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from understudy.data.demos import Demos
+from understudy.data.episode import End
+from understudy.data.subsample import subsample
+from understudy.presets import record
+from understudy.run.choosing import choose
+from understudy.run.methods import METHODS
+from worlds import toy_demos
+
+TASKS = {
+    "plenty of episodes": ("CartPole-v1", 10, "bc"),
+    "a few episodes with choices": ("CartPole-v1", 9, "gail"),
+    "a few episodes with numbers": ("Pendulum-v1", 4, "dac"),
+    "steps that cost the same until the goal": ("MountainCar-v0", 12, "guided"),
+    "a reward at the very end": ("understudy.worlds.tasks:Grid-v0", 12, "guided"),
+}
+
+
+@pytest.mark.parametrize("case", TASKS)
+def test_what_was_shown_says_how_to_learn(case):
+    env, episodes, method = TASKS[case]
+    demos = record(env, episodes=episodes)
+    choice = choose(demos, demos.spec)
+    assert choice.method == method
+    assert choice.method in METHODS
+    assert f"{episodes} episodes" in choice.why
+
+
+def test_it_says_why_in_two_sentences():
+    for expert in (False, True):
+        for env in ("CartPole-v1", "MountainCar-v0"):
+            demos = record(env, episodes=1)
+            why = choose(demos, demos.spec, expert=expert).why
+            assert why.count(". ") == 1
+            assert why.endswith(".")
+
+
+def test_whoever_can_be_asked_is_asked():
+    demos = record("CartPole-v1", episodes=30)
+    assert choose(demos, demos.spec, expert=True).method == "dagger"
+
+
+def test_some_steps_of_many_episodes_are_few():
+    demos = subsample(record("CartPole-v1", episodes=30), 20, np.random.default_rng(0))
+    choice = choose(demos, demos.spec)
+    assert choice.method == "gail"
+    assert "30 episodes" in choice.why
+
+
+def test_without_rewards_none_is_rare():
+    demos = toy_demos("vector", "discrete", 3, 5, np.random.default_rng(0))
+    bare = [replace(e, reward=None, end=End.TERMINATED) for e in demos]
+    assert choose(Demos(demos.spec, bare), demos.spec).method == "gail"
