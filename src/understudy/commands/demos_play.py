@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 EPISODES = 5
 FPS = 30.0
 """Of recorded pictures: a recording does not say how fast it was."""
-Way = Literal["frames", "window", "film", "words"]
+Way = Literal["window", "film", "words"]
 Found = list[tuple[int, "Episode", "Retraced | None"]]
 """Number, what was recorded, and what came back; None where there was no seed to begin from."""
 

@@ -219,6 +219,36 @@ def test_damaged_notes_of_edits_are_refused_in_one_line(path: Path, said: object
     assert len(listed(path)) == 4
 
 
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        *(("tags", text) for text in ("", "{}", "[1]", "[" * 100_000, '["a"', "null")),
+        *(("info", text) for text in ("", "[]", "1", "{" * 100_000)),
+    ],
+)
+def test_damaged_words_about_an_episode_are_refused_in_one_line(
+    path: Path, column: str, said: str
+) -> None:
+    from understudy.data.formats import put, seal
+    from understudy.data.formats.stored import Index
+
+    db = container.open_to_write(path)
+    with container.flushed(db):
+        index = Index(db, path)
+        setattr(index.rows[1], column, said)
+        index.rows[1].digest = seal.of_episode(index.rows[1], index.spec_digest, seal.NO_TAIL)
+        put.update_row(db, index.rows[1])
+        put.put_file(db, index.spec_text, index.sessions, index.rows, closed=True)
+    container.close_written(db, path)
+    stored = StoredEpisodes(path)
+    for read in (stored.entries, lambda: stored[1], lambda: list(stored)):
+        with pytest.raises(DemoError) as error:
+            read()
+        assert "\n" not in str(error.value)
+        assert len(str(error.value)) < 500
+    assert len(stored[0]) == 5
+
+
 @pytest.mark.parametrize("committed", [False, True])
 def test_an_interruption_leaves_the_edit_done_or_not_begun(
     path: Path, committed: bool, monkeypatch: pytest.MonkeyPatch

@@ -9,7 +9,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -189,9 +189,7 @@ class StoredEpisodes(Sequence[Episode]):
             return [self._entry(row) for row in rows]
 
     def _entry(self, row: Row) -> Entry:
-        info, tags = _json(row.info), tags_of(row)
-        if not isinstance(info, dict):
-            raise DemoError(f"episode {row.id}: its info is damaged")
+        info, tags = _info(row), tags_of(row)
         recording = row.end == RECORDING and row.reward is not None
         return Entry(
             number=row.id,
@@ -314,7 +312,7 @@ class StoredEpisodes(Sequence[Episode]):
             seed=None if row.seed is None else int(row.seed),
             label=row.label,
             tags=tags_of(row),
-            info=_json(row.info),
+            info=_info(row),
         )
         return check_episode(episode, self.spec, f"{self.path}: episode {row.id}")
 
@@ -380,6 +378,13 @@ def tags_of(row: Row) -> tuple[str, ...]:
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise DemoError(f"episode {row.id}: its tags are damaged")
     return tuple(tags)
+
+
+def _info(row: Row) -> dict[str, Any]:
+    info = _json(row.info)
+    if not isinstance(info, dict):
+        raise DemoError(f"episode {row.id}: its info is damaged")
+    return cast(dict[str, Any], info)
 
 
 def _json(text: str) -> Any:
