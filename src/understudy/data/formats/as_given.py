@@ -1,7 +1,8 @@
 """Episodes as arrays of the values that the environment gave and took.
 
-Where a spec came from Gymnasium spaces, those are the values of the spaces; a spec that came from
-none gets spaces of its own. Names are paths joined by `/`; an array that stands alone is called "".
+Where a spec came from Gymnasium spaces, those are the values of the spaces, by their paths joined
+by `/`; else the arrays of the spec by name, and actions as `continuous` and `discrete`. An array
+that stands alone is called "".
 """
 
 from __future__ import annotations
@@ -11,10 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from understudy.data.episode import Episode, Tree
-from understudy.data.formats.minari_spaces import InSpaces, in_spaces
+from understudy.data.obs_codec import ROOT
 from understudy.data.spaces import codecs_of
 from understudy.data.spec import Spec
-from understudy.errors import DemoError, EnvError
 
 
 class Given(NamedTuple):
@@ -29,33 +29,17 @@ class Given(NamedTuple):
     action: Tree
 
 
-class AsGiven:
-    """Turns episodes of a spec into arrays.
-
-    Attributes:
-        told: The spec with its spaces, and what those cannot say.
-    """
-
-    def __init__(self, where: str, spec: Spec) -> None:
-        """Prepare for episodes of `spec`.
-
-        Raises:
-            DemoError: No Gymnasium space says what the spec says; `where` begins the message.
-        """
-        try:
-            self.told: InSpaces = in_spaces(spec)
-        except EnvError as error:
-            raise DemoError(f"{where}: {error}") from None
-        self._see, self._do = codecs_of(self.told.spec)
-
-    def __call__(self, episode: Episode) -> Given:
-        """The arrays of an episode."""
-        names = self.told.names
-        obs = {names.get(name, name): rows for name, rows in episode.obs.items()}
-        return Given(
-            _leaves(list(self._see.decode_many(obs))),
-            _leaves(list(self._do.decode_many(episode.action))),
-        )
+def as_given(episode: Episode, spec: Spec) -> Given:
+    """The arrays of an episode of `spec`."""
+    if spec.observation_space is None or spec.action_space is None:
+        obs = {"" if name == ROOT else name: rows for name, rows in episode.obs.items()}
+        parts = episode.action._asdict()
+        action = {name: rows for name, rows in parts.items() if rows.shape[1]}
+        return Given(obs, {"": next(iter(action.values()))} if len(action) == 1 else action)
+    see, do = codecs_of(spec)
+    return Given(
+        _leaves(list(see.decode_many(episode.obs))), _leaves(list(do.decode_many(episode.action)))
+    )
 
 
 def _leaves(values: list[Any], name: str = "") -> Tree:

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 from understudy.data.demos import Demos, join
 from understudy.data.formats import (
+    csv_steps,
+    csv_table,
     d3rlpy,
     d4rl,
     di_engine,
@@ -24,9 +26,11 @@ from understudy.data.formats import (
     minari,
     minari_arrow,
     mlagents,
+    parquet_steps,
     robomimic,
     tianshou,
 )
+from understudy.data.formats.columns import Columns
 from understudy.data.formats.hdf5 import MAGIC as HDF5_MAGIC
 from understudy.data.formats.hdf5 import Hdf5
 from understudy.data.formats.mlagents.reader import ALIGNMENTS, Alignment
@@ -38,7 +42,8 @@ from understudy.errors import DemoError
 HEAD_BYTES = 4096
 KNOWN = (
     "an understudy recording, an ML-Agents .demo, a Stable-Baselines expert .npz, an old imitation "
-    ".npz, or HDF5 of Minari, D4RL, robomimic, Tianshou, d3rlpy or DI-engine"
+    ".npz, HDF5 of Minari, D4RL, robomimic, Tianshou, d3rlpy or DI-engine, CSV, Parquet, or a "
+    "folder of imitation, Minari or LeRobot"
 )
 _ARRAYS = (
     "save it where it was made as an .npz with the arrays obs, actions, rewards and episode_starts"
@@ -77,6 +82,7 @@ def load_demos(
     *,
     alignment: Alignment = "auto",
     spec: Spec | None = None,
+    columns: Columns | None = None,
 ) -> Demos:
     """Demonstrations from a file, several files, or the files in a folder.
 
@@ -87,6 +93,9 @@ def load_demos(
             `next_record`, `same_record`, or `auto` to find out.
         spec: What is seen and done, where it is known, as from an environment: files that do not
             say it themselves are read accordingly, all others must fit it.
+        columns: What is in which columns of CSV and Parquet files, where their names do not tell,
+            such as `{"obs": ["x", "v"], "action": "force", "episode": "run"}`; also `reward`,
+            `terminated`, `truncated`, `done` and `seed`.
 
     Raises:
         DemoError: There is nothing to read, or something cannot be read, is not supported, or does
@@ -104,7 +113,13 @@ def load_demos(
         raise DemoError("no demonstrations were given")
     found: list[tuple[Path, Format]] = []
     for path in map(Path, sources):
-        found += _in_folder(path) if path.is_dir() else [(path, _format_of(path))]
+        if path.is_dir():
+            found += _in_folder(path)
+        else:
+            # Where somebody says what is in which columns, names need not tell.
+            found.append((path, _CSV if columns and _is_lines(path) else _format_of(path)))
+    if columns is not None:
+        found = [(path, _table_of(path, kind, columns)) for path, kind in found]
     return join([_read(path, kind, alignment, spec) for path, kind in found])
 
 
@@ -143,6 +158,24 @@ def _in_folder(folder: Path) -> list[tuple[Path, Format]]:
             folder, None, f"a folder without demonstrations (it holds {names or 'no file'})", KNOWN
         )
     return found
+
+
+def _table_of(path: Path, kind: Format, columns: Columns) -> Format:
+    """The format with what is in which columns.
+
+    Raises:
+        DemoError: It has none.
+    """
+    layout = _TABLES.get(kind.name)
+    if layout is None:
+        raise refusal(path, None, f"a file of {kind.name}", "CSV or Parquet, for columns=")
+    return kind._replace(
+        read=lambda path, alignment, spec: layout.read(path, spec=spec, columns=columns)
+    )
+
+
+def _is_lines(path: Path) -> bool:
+    return len(csv_table.header_of(_look(path).head)) > 1
 
 
 def _among(files: Sequence[Path]) -> list[tuple[Path, Format]]:
@@ -259,6 +292,17 @@ def _hdf5(name: str, layout: Any) -> Format:
     return Format(name, recognizes, read)
 
 
+def _file(name: str, layout: Any) -> Format:
+    """A layout that is known by its first bytes: a module that recognizes them, and reads it."""
+
+    def read(path: Path, alignment: Alignment, spec: Spec | None) -> Demos:
+        return layout.read(path, spec=spec)
+
+    return Format(name, lambda look: layout.recognizes(look.head), read)
+
+
+_TABLES = {"csv": csv_steps, "parquet": parquet_steps}
+_CSV = _file("csv", csv_steps)
 FORMATS = (
     Format("understudy", _recognizes_native, _read_native),
     _hdf5("minari", minari),
@@ -270,6 +314,8 @@ FORMATS = (
     Format("di-engine pickle", _recognizes_pickled, _read_pickled),
     Format("stable-baselines expert", lambda look: expert_npz.recognizes(look.names), _read_expert),
     Format("imitation", lambda look: imitation_npz.recognizes(look.names), _read_imitation),
+    _file("parquet", parquet_steps),
+    _CSV,
     # Last, because it has no magic number.
     Format("mlagents", lambda look: mlagents.recognizes(look.head), _read_mlagents),
 )
@@ -320,9 +366,9 @@ _FOREIGN: tuple[tuple[Callable[[Look], bool], str, str], ...] = (
         "one of Minari, D4RL, robomimic, Tianshou, d3rlpy or DI-engine",
     ),
     (
-        _starts(b"PAR1", b"ARROW1", b"FEA1", b"\xff\xff\xff\xff"),
-        "an Arrow or Parquet file (such as of LeRobot or Hugging Face), not supported yet",
-        _ARRAYS,
+        _starts(b"ARROW1", b"FEA1", b"\xff\xff\xff\xff"),
+        "an Arrow file that stands alone",
+        "give the folder of Hugging Face or Minari that it is in, or save it as Parquet",
     ),
     (
         _starts(NPY_MAGIC),
@@ -333,6 +379,11 @@ _FOREIGN: tuple[tuple[Callable[[Look], bool], str, str], ...] = (
         _starts(b"version https://git-lfs"),
         "a Git LFS pointer instead of the file",
         "fetch it with: git lfs pull",
+    ),
+    (
+        lambda look: len(csv_table.header_of(look.head)) > 1,
+        "lines whose names do not tell observations and actions",
+        "if it is CSV, say what is in which columns with columns=",
     ),
     (_starts(b"SQLite format 3\0"), "a database of something else", "record it again"),
     (

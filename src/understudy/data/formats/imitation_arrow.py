@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from understudy.data.demos import Demos, Provenance
 from understudy.data.episode import End, Episode
 from understudy.data.formats.arrow import Arrow, ends_of, is_list, library, rows_of
-from understudy.data.formats.as_given import AsGiven
+from understudy.data.formats.as_given import as_given
 from understudy.data.formats.beside import beside
 from understudy.data.formats.blocks import Blocks, span
 from understudy.data.formats.grouped import Grouped, Part, Said, read_grouped
@@ -110,8 +110,7 @@ def write(path: str | os.PathLike[str], demos: Demos) -> tuple[str, ...]:
         MissingExtraError: pyarrow is not installed.
     """
     pa = library(path)
-    given = AsGiven(os.fspath(path), demos.spec)
-    writing = _Writing(given, demos)
+    writing = _Writing(demos)
     with beside(Path(path)) as place:
         place.mkdir()
         name = "data-00000-of-00001.arrow"
@@ -216,9 +215,8 @@ class _Writing:
         lost: What was left out so far, in words.
     """
 
-    def __init__(self, given: AsGiven, demos: Demos) -> None:
-        self._given, self._demos = given, demos
-        self.lost = {*given.told.lost, *left_out_beside_spec(demos)}
+    def __init__(self, demos: Demos) -> None:
+        self._demos, self.lost = demos, left_out_beside_spec(demos)
         self._rewarded = not np.isnan(demos.returns).any()
         if not self._rewarded and not np.isnan(demos.returns).all():
             self.lost.add("rewards, which not all episodes have")
@@ -236,8 +234,8 @@ class _Writing:
             yield _batch(rows)
 
     def _row(self, path: str | os.PathLike[str], episode: Episode) -> dict[str, NDArray[Any]]:
-        given = self._given(episode)
-        if set(given.obs) | set(given.action) != {""}:
+        given = as_given(episode, self._demos.spec)
+        if len(given.obs) != 1 or len(given.action) != 1:
             raise DemoError(
                 f"{os.fspath(path)}: {self._demos.spec.describe()}; imitation knows one array of "
                 "observations and one of actions: write it as Minari"
@@ -247,7 +245,7 @@ class _Writing:
             self.lost.add("why episodes ended")
         if not episode.final_obs_known:
             self.lost.add("that last observations are missing (the one before stands there again)")
-        row = {"obs": given.obs[""], "acts": given.action[""]}
+        row = {"obs": next(iter(given.obs.values())), "acts": next(iter(given.action.values()))}
         row["terminal"] = np.array(episode.end is not End.OPEN)
         if self._rewarded:
             row["rews"] = np.asarray(episode.reward)

@@ -52,3 +52,11 @@ def left_out_beside_spec(demos: Demos) -> set[str]:
 def left_out_beside_steps(episode: Episode) -> set[str]:
     """What a layout loses that has steps and nothing else of an episode, in words."""
     return left_out(episode) | ({"seeds of resets"} if episode.seed is not None else set())
+
+
+def kept_seed(episode: Episode, lost: set[str]) -> int | None:
+    """The seed of an episode if it fits into 63 bits; if not, `lost` says so."""
+    if episode.seed is not None and not 0 <= episode.seed < 1 << 63:
+        lost.add("seeds of resets beyond 63 bits")
+        return None
+    return episode.seed

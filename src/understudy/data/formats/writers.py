@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 from understudy.data.demos import Demos
 from understudy.data.formats import (
+    csv_steps,
     expert_npz_writer,
     imitation_arrow,
     minari,
     minari_arrow,
     native,
+    parquet_steps,
     robomimic,
 )
 from understudy.data.formats.mlagents import writer as mlagents
@@ -48,6 +50,10 @@ WRITERS: dict[str, Writer] = {
     "minari-arrow": Writer("", "Minari's folder, in Arrow", minari_arrow.write),
     "imitation": Writer("", "imitation's folder, as Hugging Face saves it", imitation_arrow.write),
     "robomimic": Writer(".hdf5", "robomimic's HDF5 file", robomimic.write),
+    "parquet": Writer(
+        ".parquet", "one table with a row for every observation", parquet_steps.write
+    ),
+    "csv": Writer(".csv", "the same as text, with a column for every number", csv_steps.write),
     "di-engine": Writer(".pkl", "DI-engine's pickled list of steps", pickled.write),
     "di-engine-episodes": Writer(
         ".pkl", "DI-engine's pickled list of episodes", pickled.write_episodes
