@@ -312,5 +312,8 @@ def test_an_editor_that_is_killed_at_any_moment_loses_nothing(path: Path) -> Non
         assert sorted([*listed(path), *hidden]) == [1, 2, 3, 4]
         undelete(path, hidden)
         assert shown(path) == whole
+        # What SQLite had just begun to write beside the file goes with the next edit.
+        tag(path, [1], add=["seen"])
         assert os.listdir(path.parent) == ["a"]
+        tag(path, [1], remove=["seen"])
     assert caught, "no editor was killed in the middle of anything"
