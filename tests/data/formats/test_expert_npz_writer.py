@@ -86,6 +86,21 @@ def test_arrays_have_the_names_and_shapes_of_the_original(path: Path) -> None:
     np.testing.assert_allclose(arrays["episode_returns"], [2, 0, 1])
 
 
+def test_why_episodes_ended_is_kept_beside_what_the_original_knows(path: Path) -> None:
+    demos = demos_of("vector, choices")
+    ends = [End.TERMINATED, End.TRUNCATED, End.UNKNOWN]
+    changed = [replace(e, end=end) for e, end in zip(demos, ends, strict=True)]
+    assert expert_npz_writer.write(path, replace(demos, episodes=changed)) == ()
+    assert [e.end for e in load_demos(path)] == ends
+    arrays = dict(np.load(path))
+    for words in (["over"] * 3, ["open"] * 2):
+        np.savez(path, **{**arrays, "episode_ends": np.array(words)})
+        with pytest.raises(
+            DemoError, match=r"'episode_ends' has . words; expected 3 of terminated"
+        ):
+            load_demos(path)
+
+
 def test_demonstrations_without_spaces_are_written_too(path: Path) -> None:
     spec = Spec(obs={"x": Obs(kind="vector", shape=(2,))}, action=ActionSpec(branches=(3, 2)))
     obs = [np.ones((n, 2), np.float32) for n in LENGTHS]
@@ -106,7 +121,6 @@ def test_what_the_layout_has_no_place_for_is_listed(path: Path) -> None:
         "bounds of the actions",
         "last observations",
         "that there are no rewards",
-        "why episodes ended",
     )
     assert load_demos(path).returns.tolist() == [0]
 

@@ -2,7 +2,8 @@
 
 One flat `.npz`: `actions`, `obs`, `rewards`, `episode_starts` with a row for every step, and
 `episode_returns`. Choices are stored `(N, 1)`; pictures as the paths of files beside it. The last
-observation of an episode was never stored, and neither was why it ended.
+observation of an episode was never stored, and neither was why it ended; what we write says that in
+`episode_ends`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from understudy.data.formats.wire import WireError
 from understudy.data.spec import Spec
 
 MEMBERS = frozenset({"actions", "obs", "rewards", "episode_starts"})
+ENDS = "episode_ends"
 LARGEST_PICTURE = 32 << 20
 MOST_PICTURE_BYTES = 8 << 30
 _PICTURES = (".png", ".jpg", ".jpeg")
@@ -53,12 +55,13 @@ def read(path: str | os.PathLike[str], *, spec: Spec | None = None) -> Demos:
     """
     with Npz(path) as file:
         bare, starts, rewards = _steps(file, spec)
+        reasons = _reasons(file, int(starts.sum()))
     firsts = np.flatnonzero(starts)
     if len(firsts) > MOST_EPISODES:
         raise too_many_episodes(path, len(firsts))
     ends = [*firsts[1:].tolist(), len(starts)]
     episodes = [
-        _episode(path, index, bare, rewards, start, end)
+        _episode(path, index, bare, rewards, start, end, reasons[index])
         for index, (start, end) in enumerate(zip(firsts.tolist(), ends, strict=True))
     ]
     return Demos(
@@ -69,7 +72,8 @@ def read(path: str | os.PathLike[str], *, spec: Spec | None = None) -> Demos:
             files=(os.fspath(path),),
             notes=(
                 *bare.notes,
-                "the last observation of every episode is missing, and so is why it ended",
+                "the last observation of every episode is missing"
+                + (", and so is why it ended" if End.UNKNOWN in reasons else ""),
             ),
         ),
     )
@@ -92,6 +96,18 @@ def _steps(file: Npz, spec: Spec | None) -> tuple[Bare, NDArray[np.bool_], NDArr
     return describe(file, ("obs", obs), ("actions", actions), spec), starts, rewards
 
 
+def _reasons(file: Npz, count: int) -> list[End]:
+    """How every episode ended."""
+    if ENDS not in file.names:
+        return [End.UNKNOWN] * count
+    said = file.rows(ENDS, "U").reshape(-1)
+    _check_text(file, ENDS, said)
+    words: list[str] = said.tolist()
+    if len(words) != count or not set(words) <= set(End):
+        raise file.refusal(ENDS, f"has {len(words)} words", f"{count} of {', '.join(End)}")
+    return [End(word) for word in words]
+
+
 def _episode(
     path: str | os.PathLike[str],
     index: int,
@@ -99,6 +115,7 @@ def _episode(
     rewards: NDArray[Any],
     start: int,
     end: int,
+    reason: End,
 ) -> Episode:
     rows = np.minimum(np.arange(start, end + 1), end - 1)  # the last one twice
     name = label(path, index)
@@ -106,7 +123,7 @@ def _episode(
         obs={key: array[rows] for key, array in bare.obs.items()},
         action=bare.action.at(slice(start, end)),
         reward=rewards[start:end],
-        end=End.UNKNOWN,
+        end=reason,
         final_obs_known=False,
         acted_by=np.zeros(end - start, np.uint8),
         label=name,
@@ -117,8 +134,7 @@ def _episode(
 def _pictures(file: Npz, paths: NDArray[Any]) -> NDArray[np.uint8]:
     """`[N, H, W, C]` the pictures whose files are named, which must lie beside the recording."""
     folder = Path(file.path).resolve().parent
-    if paths.dtype.kind == "U" and paths.view(np.uint32).max(initial=0) > sys.maxunicode:
-        raise file.refusal("obs", "holds text that is none", "paths of pictures")
+    _check_text(file, "obs", paths)
     out = np.zeros((0, 1, 1, 1), np.uint8)
     for row, given in enumerate(paths.tolist()):
         name = given.decode("utf-8", "replace") if isinstance(given, bytes) else given
@@ -132,6 +148,11 @@ def _pictures(file: Npz, paths: NDArray[Any]) -> NDArray[np.uint8]:
             raise refusal(place, None, found, f"{list(out.shape[1:])} as the first one")
         out[row] = picture
     return out
+
+
+def _check_text(file: Npz, name: str, texts: NDArray[Any]) -> None:
+    if texts.dtype.kind == "U" and texts.view(np.uint32).max(initial=0) > sys.maxunicode:
+        raise file.refusal(name, "holds text that is none", "characters")
 
 
 def _picture(file: Npz, folder: Path, name: str) -> tuple[Path, NDArray[np.uint8]]:

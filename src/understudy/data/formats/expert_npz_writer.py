@@ -1,7 +1,8 @@
 """Writing expert trajectories as Stable-Baselines 2 records them (`generate_expert_traj`).
 
-Pictures of 8 bits become PNG files in a folder beside the `.npz`, where the originals are JPEGs:
-what is written is what was seen. Their layout is described where they are read, in `expert_npz`.
+Why episodes ended is written too, as `episode_ends`, an array that Stable-Baselines takes no notice
+of. Pictures of 8 bits become PNG files in a folder beside the `.npz`, where the originals are
+JPEGs: what is written is what was seen. The layout is described in `expert_npz`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from understudy.data.demos import Demos
 from understudy.data.episode import End, Episode, Tree
 from understudy.data.formats.beside import beside
+from understudy.data.formats.expert_npz import ENDS
 from understudy.data.formats.left_out import check_steps, left_out
 from understudy.data.spec import Obs, Spec
 from understudy.errors import DemoError
@@ -55,6 +57,7 @@ def write(
     obs: list[NDArray[Any]] = []
     actions: list[NDArray[Any]] = []
     rewards: list[NDArray[Any]] = []
+    ends: list[End] = []
     with ExitStack() as stack:
         place = stack.enter_context(beside(path))
         pictures = _Pictures(stack, folder) if _as_pictures(spec) else None
@@ -65,26 +68,27 @@ def write(
             obs.append(rows if pictures is None else pictures.save(rows))
             actions.append(done(episode))
             rewards.append(_rewards(episode))
+            ends.append(episode.end)
         if not obs:
             raise DemoError(f"{path}: no episode, and so nothing to write")
         starts = np.zeros(sum(map(len, rewards)), bool)
         starts[np.cumsum([0, *map(len, rewards)])[:-1]] = True
+        arrays: dict[str, Any] = {
+            "actions": np.concatenate(actions),
+            "obs": np.concatenate(obs),
+            "rewards": np.concatenate(rewards),
+            "episode_returns": np.array([r.sum(dtype=np.float64) for r in rewards]),
+            "episode_starts": starts,
+        }
+        if any(end is not End.UNKNOWN for end in ends):
+            arrays[ENDS] = np.array([str(end) for end in ends])
         with place.open("wb") as file:
-            np.savez(
-                file,
-                actions=np.concatenate(actions),
-                obs=np.concatenate(obs),
-                rewards=np.concatenate(rewards),
-                episode_returns=np.array([r.sum(dtype=np.float64) for r in rewards]),
-                episode_starts=starts,
-            )
+            np.savez(file, **arrays)
     return tuple(sorted(lost))
 
 
 def _lost(episode: Episode) -> set[str]:
     lost = left_out(episode)
-    if episode.end is not End.UNKNOWN:
-        lost.add("why episodes ended")
     if episode.final_obs_known:
         lost.add("last observations")
     if episode.reward is None:
