@@ -1,0 +1,1 @@
+"""Names and signatures of other systems, on top of ours."""
