@@ -115,9 +115,10 @@ def test_an_expert_that_says_nothing_lets_the_learner_act_unlabeled():
     assert (lesson.label.continuous == lesson.executed.continuous).all()
 
 
-def test_nobody_is_asked_at_the_end_of_an_episode():
+@pytest.mark.parametrize("beta", [0, 1])
+def test_nobody_is_asked_at_the_end_of_an_episode(beta):
     expert = Now()
-    pair = taught(expert)
+    pair = taught(expert, beta=beta)
     lesson = pair.step(moment(1, 1, 1, ended=[1]))
     assert expert.seen == [2]
     assert lesson.labeled.tolist() == [True, False, True]
