@@ -200,7 +200,42 @@ def make_imitation(folder: Path) -> None:
     serialize.save(folder / "imitation", trajectories)
 
 
+def make_lerobot(folder: Path) -> None:
+    """Vectors and pictures, with rewards and flags."""
+    from lerobot.datasets.lerobot_dataset import LeRobotDataset  # pyright: ignore[reportMissingImports]
+
+    features = {
+        "observation.state": {"dtype": "float32", "shape": (2,), "names": None},
+        "observation.images.top": {
+            "dtype": "image", "shape": (16, 18, 3), "names": ["height", "width", "channel"],
+        },
+        "action": {"dtype": "float32", "shape": (1,), "names": None},
+        "next.reward": {"dtype": "float32", "shape": (1,), "names": None},
+        "next.done": {"dtype": "bool", "shape": (1,), "names": None},
+    }  # fmt: skip
+    shutil.rmtree(folder / "lerobot", ignore_errors=True)
+    data = LeRobotDataset.create(
+        "fixture/lerobot", fps=10, features=features, root=folder / "lerobot", use_videos=False
+    )
+    for e, (steps, _) in enumerate(EPISODES):
+        for k in range(steps):
+            data.add_frame(
+                {
+                    "observation.state": seen(e, k),
+                    "observation.images.top": np.full((16, 18, 3), 50 * k, np.uint8),
+                    "action": np.array([0.1 * k], np.float32),
+                    "next.reward": np.array([k], np.float32),
+                    "next.done": np.array([k == steps - 1]),
+                    "task": "go",
+                }
+            )
+        data.save_episode()
+    data.finalize()
+    shutil.rmtree(folder / "lerobot" / "images", ignore_errors=True)
+
+
 MAKERS = {
+    "lerobot": make_lerobot,
     "imitation": make_imitation,
     "tianshou": make_tianshou,
     "d3rlpy": make_d3rlpy,

@@ -255,17 +255,10 @@ def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize(
-    ("files", "found"),
-    [
-        (["meta/info.json"], "LeRobot"),
-    ],
-)
-def test_folders_of_other_systems_are_named(tmp_path: Path, files, found: str) -> None:
-    for name in files:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(json.dumps({}))
-    assert found in _said(tmp_path)
+def test_a_folder_of_lerobot_without_a_version_is_named(tmp_path: Path) -> None:
+    (tmp_path / "meta").mkdir()
+    (tmp_path / "meta" / "info.json").write_text(json.dumps({}))
+    assert "version None of LeRobot's layout" in _said(tmp_path)
 
 
 def test_all_of_a_folder_with_real_recordings_does_not_fit_together() -> None:

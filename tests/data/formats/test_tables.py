@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,9 +22,11 @@ from understudy.data.formats import csv_steps, parquet_steps
 from understudy.data.formats.columns import Source, find_columns
 from understudy.data.formats.door import load_demos
 from understudy.data.formats.footer import Chunk, num_bytes_unpacked
+from understudy.data.formats.writers import WRITERS
 from understudy.data.spec import ActionSpec, Obs, Spec
-from understudy.errors import DemoError
+from understudy.errors import DemoError, MissingExtraError
 
+PEERS = Path(__file__).parent / "peers"
 LAYOUTS = {"csv": csv_steps, "parquet": parquet_steps}
 SIMPLE = "episode,obs_0,obs_1,action,reward,terminated,truncated\n"
 
@@ -318,6 +321,21 @@ def test_a_page_that_unpacks_to_a_gigabyte_is_known_before_it_is() -> None:
         num_bytes_unpacked(data, chunk._replace(num_values=4))
     with pytest.raises(ValueError, match="goes on after its column"):
         num_bytes_unpacked(data[:-1], chunk)
+
+
+def test_without_pyarrow_csv_works_and_others_name_the_extra(tmp_path: Path, monkeypatch) -> None:
+    demos = h.demos_of("vector")
+    parquet_steps.write(tmp_path / "a.parquet", demos)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    csv_steps.write(tmp_path / "a.csv", demos)
+    assert m.content(load_demos(tmp_path / "a.csv", spec=demos.spec)) == m.content(demos)
+    for place in (tmp_path / "a.parquet", PEERS / "imitation", PEERS / "arrow-v0"):
+        with pytest.raises(MissingExtraError, match=r"understudy\[arrow\]"):
+            load_demos(place)
+    for name in ("parquet", "imitation", "minari-arrow", "lerobot"):
+        with pytest.raises(MissingExtraError, match=r"understudy\[arrow\]"):
+            WRITERS[name].write(tmp_path / "b", demos)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -23,6 +23,7 @@ from understudy.data.formats import (
     expert_npz,
     imitation_arrow,
     imitation_npz,
+    lerobot,
     minari,
     minari_arrow,
     mlagents,
@@ -147,9 +148,6 @@ def _in_folder(folder: Path) -> list[tuple[Path, Format]]:
     for marks, kind in _FOLDERS:
         if all((folder / mark).exists() for mark in marks):
             return [(folder / Path(marks[0]).parent, kind)]
-    for marks, what in _FOREIGN_FOLDERS:
-        if all((folder / mark).exists() for mark in marks):
-            raise refusal(folder, None, what, f"{KNOWN}; {_ARRAYS}")
     files = _files(folder)
     found = _among(files)
     if not found:
@@ -334,6 +332,7 @@ def _folder(name: str, layout: Any) -> Format:
 _FOLDERS: tuple[tuple[tuple[str, ...], Format], ...] = (
     (("dataset_info.json", "state.json"), _folder("imitation", imitation_arrow)),
     (("data/metadata.json",), _folder("minari", minari_arrow)),
+    (("meta", lerobot.INFO_FILE), _folder("lerobot", lerobot)),
     (("metadata.json", "0/metadata.json"), _folder("minari", minari_arrow)),
 )
 
@@ -404,6 +403,3 @@ _FOREIGN: tuple[tuple[Callable[[Look], bool], str, str], ...] = (
 )
 # Where the file lies that stands for a whole folder.
 _WHOLE_FOLDERS = (f"data/{minari.MAIN_FILE}", minari.MAIN_FILE)
-_FOREIGN_FOLDERS: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("meta/info.json",), "a LeRobot data set folder, not supported yet"),
-)

@@ -135,9 +135,13 @@ class ParquetTable:
         for file in self._files:
             file.close()
 
+    def refusal(self, name: str, found: str, expected: str) -> DemoError:
+        """An error about a column."""
+        return refusal(self.path, None, f"'{name}' {found}", expected)
+
     def cells(self, column: str, block: int) -> Cells:
         """A column in a row group; zeros where values are missing."""
-        file, array = self._column(column, block)
+        file, array = self.column(column, block)
         with damage(file.path):
             there = np.asarray(array.is_valid()).astype(bool)
             rows = rows_of(file.path, column, array.drop_null(), self.room)
@@ -151,7 +155,7 @@ class ParquetTable:
 
     def there(self, column: str, block: int) -> NDArray[np.bool_]:
         """`[N]` whether a row has a value."""
-        file, array = self._column(column, block)
+        file, array = self.column(column, block)
         with damage(file.path):
             return np.asarray(array.is_valid()).astype(bool)
 
@@ -159,7 +163,7 @@ class ParquetTable:
         """`[N]` whole numbers as they are, texts as numbers counted as they come."""
         import pyarrow as pa
 
-        file, array = self._column(column, block)
+        file, array = self.column(column, block)
         if pa.types.is_integer(array.type):
             return rows_of(file.path, column, array, self.room).astype(np.int64)
         if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
@@ -170,7 +174,8 @@ class ParquetTable:
             codes = [known.setdefault(text, len(known)) for text in array.to_pylist()]
         return np.array(codes, np.int64)
 
-    def _column(self, column: str, block: int) -> tuple[Parquet, Any]:
+    def column(self, column: str, block: int) -> tuple[Parquet, Any]:
+        """The file in which a row group lies, and what it holds of a column."""
         file, group = self._places[block]
         return file, file.column(group, column)
 
@@ -222,9 +227,7 @@ def _batch(index: int, episode: Episode, seed: int | None, spec: Spec) -> Any:
         columns[f"action.{name}" if name else "action"] = _padded(array_of(values), known)
     reward = episode.reward
     kind = pa.from_numpy_dtype(np.float64 if reward is None else reward.dtype)
-    columns["reward"] = (
-        pa.nulls(rows, kind) if reward is None else _padded(pa.array(reward), known)
-    )  # fmt: skip
+    columns["reward"] = pa.nulls(rows, kind) if reward is None else _padded(pa.array(reward), known)
     last = np.arange(steps) == steps - 1
     for name, flag in (
         ("terminated", episode.end is End.TERMINATED),

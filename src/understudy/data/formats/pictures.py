@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from understudy.data.formats.bare import Origin
 from understudy.data.formats.images import decode_picture
-from understudy.data.formats.store import Store
 from understudy.data.formats.wire import WireError
 
 
-def stack_pictures(file: Store, name: str, rows: Iterable[Any]) -> NDArray[np.uint8]:
+class Roomy(Origin, Protocol):
+    """Where pictures came from.
+
+    Attributes:
+        room: How many bytes they may take in memory.
+    """
+
+    room: int
+
+
+def stack_pictures(file: Roomy, name: str, rows: Iterable[Any]) -> NDArray[np.uint8]:
     """`[N, H, W, C]` the pixels of pictures, all of one size; each row is one's bytes.
 
     Raises:

@@ -14,6 +14,7 @@ from understudy.data.formats import (
     csv_steps,
     expert_npz_writer,
     imitation_arrow,
+    lerobot_writer,
     minari,
     minari_arrow,
     native,
@@ -50,6 +51,7 @@ WRITERS: dict[str, Writer] = {
     "minari-arrow": Writer("", "Minari's folder, in Arrow", minari_arrow.write),
     "imitation": Writer("", "imitation's folder, as Hugging Face saves it", imitation_arrow.write),
     "robomimic": Writer(".hdf5", "robomimic's HDF5 file", robomimic.write),
+    "lerobot": Writer("", "LeRobot's folder, version 3, pictures as PNG", lerobot_writer.write),
     "parquet": Writer(
         ".parquet", "one table with a row for every observation", parquet_steps.write
     ),
