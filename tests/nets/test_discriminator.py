@@ -7,11 +7,19 @@ import pytest
 
 from understudy.data.action import Action
 from understudy.data.spec import ActionSpec, Obs, Spec
-from understudy.errors import ConfigError
-from understudy.nets.discriminator import Discriminator, DiscriminatorConfig
-from understudy.nets.flat import F32
+from understudy.nets.bounded import bound
+from understudy.nets.discriminator import (
+    Discriminator,
+    DiscriminatorConfig,
+    Sees,
+    make_discriminator,
+)
+from understudy.nets.flat import F32, Adam
+from understudy.nets.torch_discriminator import TorchDiscriminator
+from understudy.ops.discriminate import slope_penalty
 from understudy.ops.product import Product
 from understudy.ops.soft_product import SoftProduct
+from worlds import toy_demos, toy_spec
 
 SPEC = Spec(
     obs={
@@ -95,10 +103,109 @@ def test_observations_are_measured_once_they_have_been_observed():
     assert (other(x).array == net(x).array).all()
 
 
-@pytest.mark.parametrize(
-    ("kind", "shape", "dtype"), [("image", (8, 8, 3), "uint8"), ("entities", (3, 2), "float32")]
-)
-def test_what_is_no_vector_is_refused(kind, shape, dtype):
-    spec = Spec(obs={"eye": Obs(kind=kind, shape=shape, dtype=dtype)}, action=SPEC.action)
-    with pytest.raises(ConfigError, match=f"vectors alone, and here are {kind} 'eye'"):
-        made(spec)
+def test_vectors_alone_need_no_torch_and_all_else_does():
+    config = DiscriminatorConfig(hidden=(8,))
+    for kind, expected in (("vector", Discriminator), ("all", TorchDiscriminator)):
+        spec = toy_spec(kind, "discrete")
+        dist, rng = Product(spec.action), np.random.default_rng(0)
+        assert isinstance(make_discriminator(spec, dist, config, rng), expected)
+
+
+KINDS = ["vector", "image", "entities", "all"]
+
+
+def pictured(kind: str, sees: Sees = "actions", seed=0, **changes):
+    """A discriminator of torch modules, and rows of demonstrations as it is given them."""
+    demos = toy_demos(kind, "discrete", 4, 6, np.random.default_rng(1))
+    config = DiscriminatorConfig(hidden=(16,), entity_width=8, sees=sees, **changes)
+    dist = Product(demos.spec.action)
+    net = TorchDiscriminator(demos.spec, dist, config, np.random.default_rng(seed))
+    rows = demos.rows()
+    at = np.flatnonzero(rows.acted)
+    obs, after = ({n: x[i] for n, x in rows.obs.items()} for i in (at, at + 1))
+    return net, (obs, dist.encode(rows.action.at(at)), after)
+
+
+@pytest.mark.parametrize("sees", ["actions", "states", "pairs"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_is_seen_is_a_row_of_numbers_and_a_logit(kind, sees):
+    net, rows = pictured(kind, sees)
+    net.observe(rows[0])
+    x = net.see(*rows)
+    assert x.shape == (len(rows[1]), net.width)
+    assert x.dtype == np.float32
+    assert net(x).array.shape == (len(x), 1)
+    assert net.slope(x).array.shape == x.shape
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_slope_is_that_of_everything_it_was_told(kind):
+    # Small steps along the slope itself; of a few rows a relu on the way changes its mind.
+    net, rows = pictured(kind, activation="tanh")
+    x = net.see(*rows)
+    slope = net.slope(x).array
+    length = np.linalg.norm(slope, axis=1, keepdims=True)
+    step = (3e-3 * slope / length * (x != 0)).astype(F32)
+    found = (net(x + step).array - net(x - step).array)[:, 0]
+    expected = 2 * (slope * step).sum(1)
+    assert (length > 0).all()
+    assert np.isclose(found, expected, rtol=0.05, atol=1e-5).mean() >= 0.9
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_penalty_of_the_slope_reaches_the_weights(kind):
+    net, rows = pictured(kind)
+    x = net.see(*rows)
+    before = slope_penalty(net.slope(x), np.full(len(x), 1 / len(x), F32), 0.0).value
+    adam = Adam(net.flat)
+    for _ in range(20):
+        slope_penalty(net.slope(x), np.full(len(x), 1 / len(x), F32), 0.0).backward()
+        adam.step(1e-2)
+    assert slope_penalty(net.slope(x), np.full(len(x), 1 / len(x), F32), 0.0).value < before / 2
+
+
+def test_whoever_is_not_there_says_nothing():
+    net, (obs, code, after) = pictured("entities")
+    x = net.see(obs, code, after)
+    strange = {name: values.copy() for name, values in obs.items()}
+    (name,) = [n for n in obs if n.endswith(".present")]
+    listed = name.removesuffix(".present")
+    strange[listed][~obs[name].astype(bool)] = 99
+    assert (~obs[name].astype(bool)).any()
+    assert (net.see(strange, code, after) == x).all()
+
+
+def test_little_gets_through_a_bottleneck_that_costs_much():
+    net, rows = pictured("vector", bottleneck=4)
+    x, rng, adam = net.see(*rows), np.random.default_rng(0), Adam(net.flat)
+    _, before = net.tell(x, rng)
+    for _ in range(300):
+        _, nats = net.tell(x, rng)
+        nats.backward()
+        adam.step(1e-2)
+    assert nats.value < 0.05 < before.value
+    assert net(x).array.std() < 0.05, "who is told nothing cannot tell rows apart"
+
+
+def test_it_goes_on_from_its_state():
+    net, rows = pictured("all")
+    net.observe(rows[0])
+    other, _ = pictured("all", seed=5)
+    x = net.see(*rows)
+    other.load_state_dict(net.state_dict())
+    assert (other.see(*rows) == x).all()
+    assert (other(x).array == net(x).array).all()
+
+
+def test_no_matrix_stretches_by_more_than_it_may():
+    net = made()
+    bound(net.flat, 0.5)
+    for matrix in net.flat.matrices():
+        assert np.linalg.norm(matrix, 2) == pytest.approx(0.5, rel=1e-4)
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((2, 200, net.width)).astype(F32)
+    far = np.linalg.norm(a - b, axis=1)
+    assert (abs(net(a).array - net(b).array)[:, 0] <= 0.25 * far + 1e-6).all()
+    kept = [m.copy() for m in net.flat.matrices()]
+    bound(net.flat, 5.0)
+    assert all((m == k).all() for m, k in zip(net.flat.matrices(), kept, strict=True))

@@ -13,7 +13,7 @@ from understudy.data.demos import Demos
 from understudy.data.episode import End
 from understudy.data.spec import ActionSpec, Obs, Spec
 from understudy.data.subsample import subsample, wholes
-from understudy.errors import ConfigError, DemoError
+from understudy.errors import DemoError
 from understudy.nets.discriminator import DiscriminatorConfig
 from understudy.ops.product import Product
 from understudy.ops.soft_product import SoftProduct
@@ -300,11 +300,42 @@ def test_what_is_drawn_beyond_the_bounds_tells_nothing():
     assert (signal.reward(at) == signal.reward(beyond)).all()
 
 
-@pytest.mark.parametrize("kind", ["image", "entities"])
-def test_what_it_cannot_look_at_is_refused_at_once(kind):
-    demos = toy_demos(kind, "discrete", 2, 4, np.random.default_rng(0))
-    with pytest.raises(ConfigError, match=f"sees vectors alone, and here are {kind}"):
-        signal_of(demos, spec=demos.spec)
+@pytest.mark.parametrize("kind", ["image", "entities", "all"])
+@pytest.mark.parametrize(
+    "changes", [{}, {"lipschitz": 1.0}, {"dropout": 0.3}, {"bottleneck": 4}], ids=str
+)
+def test_pictures_and_lists_are_told_apart_too(kind, changes):
+    demos, others = (
+        toy_demos(kind, "discrete", 6, 8, np.random.default_rng(seed)) for seed in (0, 1)
+    )
+    narrow = {"bottleneck": changes.pop("bottleneck")} if "bottleneck" in changes else {}
+    net = DiscriminatorConfig(hidden=(16,), entity_width=8, **narrow)
+    signal = signal_of(demos, spec=demos.spec, net=net, offset="none", **changes)
+    batch = lived(demos.spec, Product(demos.spec.action), others)
+    # What is lived does the opposite of what is shown there.
+    batch = replace(batch, code=batch.code[..., ::-1].copy())
+    before = taught(signal, batch, 1)
+    after = taught(signal, batch, 60)
+    assert after["loss"] < before["loss"]
+    assert np.isfinite(signal.reward(batch)).all()
+    other = signal_of(demos, seed=9, spec=demos.spec, net=net, offset="none", **changes)
+    other.load_state_dict(signal.state_dict())
+    assert (other.reward(batch) == signal.reward(batch)).all()
+
+
+def test_what_is_hidden_from_it_is_hidden_from_both_kinds_and_only_while_it_learns():
+    batch = lived(SPEC, DIST, demos_at((-1, 0), seed=1))
+    signal = signal_of(demos_at((1, 0)), dropout=0.5)
+    taught(signal, batch, 5)
+    assert (signal.reward(batch) == signal.reward(batch)).all()
+
+
+def test_a_bound_on_stretching_bounds_how_sure_it_gets():
+    batch = lived(SPEC, DIST, demos_at((-1, 0), seed=1))
+    free, bounded = (
+        taught(signal_of(demos_at((1, 0)), lipschitz=most), batch, 300) for most in (None, 0.5)
+    )
+    assert bounded["logit/shown"] < 0.5 * free["logit/shown"]
 
 
 def test_demonstrations_that_do_not_fit_are_refused():

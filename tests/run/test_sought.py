@@ -289,3 +289,16 @@ def test_only_a_learner_that_pays_for_entropy_itself_earns_f_alone():
         signal = imitate(tiny(), tiny_demos(), seeking(make, "airl")).learner.signals["airl"]
         assert isinstance(signal, AIRL)
         assert signal.soft == soft
+
+
+@pytest.mark.parametrize("obs", ["image", "entities", "all"])
+@pytest.mark.parametrize("make", [on, off], ids=["gail", "dac"])
+def test_whatever_is_seen_is_imitated(make, obs):
+    demos = toy_demos(obs, "discrete", 4, 8, np.random.default_rng(0))
+    net = NetConfig(hidden=(8,), entity_width=8, normalize=False)
+    config = replace(make(), net=net, steps=40)
+    run = imitate(CueEnv(obs, "discrete"), demos, config)
+    before = gail_of(run).net.flat.value.copy()
+    run.learn()
+    assert (gail_of(run).net.flat.value != before).any()
+    assert np.isfinite(run.model.flat.value).all()

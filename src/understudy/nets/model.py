@@ -24,6 +24,10 @@ Act = Callable[[Tree, Tree, Array], tuple[NDArray[Any], Tree]]
 """`(obs [n, ...], state [n, ...], fresh [n]) -> (head [n, P], state)`."""
 
 
+CameraKind = Literal["simple", "nature", "resnet"]
+"""Encoders of images."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NetConfig:
     """What a network looks like; what it sees and does comes from the spec."""
@@ -32,7 +36,7 @@ class NetConfig:
     """Widths of the hidden layers."""
     activation: Activation = "relu"
     """Between layers: `relu` or `tanh`."""
-    camera: Literal["simple", "nature", "resnet"] = "simple"
+    camera: CameraKind = "simple"
     """The encoder of images: two convolutions, the three of Mnih et al. (2015), or IMPALA's
     residual network (Espeholt et al., 2018)."""
     entity_width: Annotated[int, Gt(0)] = 64

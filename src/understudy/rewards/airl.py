@@ -25,7 +25,7 @@ from understudy.data.batch import Batch
 from understudy.data.demos import Demos, Rows
 from understudy.data.episode import Tree
 from understudy.data.subsample import wholes
-from understudy.nets.discriminator import Discriminator, DiscriminatorConfig
+from understudy.nets.discriminator import DiscriminatorConfig, make_discriminator
 from understudy.nets.flat import F32, Adam
 from understudy.nets.model import Model, start_state
 from understudy.ops.cost import Cost, Out
@@ -163,9 +163,9 @@ class AIRL:
         check_fit(model.spec, demos)
         self.model, self.config, self.rng, self.soft = model, config, rng, soft
         self.discount, self.strength = config.discount, config.strength
-        self.reward_net = Discriminator(model.spec, model.dist, config.net, rng)
+        self.reward_net = make_discriminator(model.spec, model.dist, config.net, rng)
         states = replace(config.net, sees="states")
-        self.shaping_net = Discriminator(model.spec, model.dist, states, rng)
+        self.shaping_net = make_discriminator(model.spec, model.dist, states, rng)
         self.reward_adam, self.shaping_adam = (
             Adam(net.flat) for net in (self.reward_net, self.shaping_net)
         )

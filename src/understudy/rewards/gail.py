@@ -23,7 +23,8 @@ from understudy.data.episode import Tree
 from understudy.data.spec import Spec
 from understudy.data.subsample import wholes
 from understudy.errors import DemoError
-from understudy.nets.discriminator import Discriminator, DiscriminatorConfig
+from understudy.nets.bounded import bound
+from understudy.nets.discriminator import DiscriminatorConfig, make_discriminator
 from understudy.nets.flat import F32, Adam
 from understudy.ops.cost import Cost
 from understudy.ops.discriminate import FAMILIES, Family, cross_entropy, slope_penalty
@@ -32,6 +33,11 @@ from understudy.rewards.alive import Alive
 
 JUDGED_ROWS = 2000
 """So many rows at most are looked at for a figure of the log."""
+ROOM = 2**24
+"""So many numbers at most are looked at at once: rows of images are long."""
+PRICE_STEP = 1e-3
+"""How fast the price of what gets through a bottleneck follows what does, a step and nat; Peng et
+al. (2019), eq. 10, arXiv:1810.00821, ascend the dual like this."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +77,14 @@ class GAILConfig:
     over all that is seen and done."""
     penalty_norm: Annotated[float, Ge(0)] = 0.0
     """What that length should be: 0, or 1 where much was shown (Gulrajani et al., 2017)."""
+    lipschitz: Annotated[float, Gt(0)] | None = None
+    """What no layer may stretch anything by more than, which bounds how fast the logit changes: 1
+    for spectral normalization's bound (Miyato et al., 2018, arXiv:1802.05957), kept by cutting the
+    weights after every step (Gouk et al., 2021, section 3, arXiv:1804.04368); None for no bound."""
+    dropout: Annotated[float, Ge(0), Lt(1)] = 0.0
+    """Share of what a row is told by that is hidden from it while it learns, anew for every row."""
+    information: Annotated[float, Gt(0)] = 0.5
+    """Nats that may get through the bottleneck of `net.bottleneck`, where there is one."""
     mixed: Annotated[int, Ge(0)] = 500
     """So many of the policy's first rows are measured along with the demonstrations. Of a few rows
     of one careful demonstrator alone the deviations can be near 0, and everything that a beginner
@@ -106,7 +120,7 @@ class Told(NamedTuple):
     def __len__(self) -> int:
         return len(self.code)
 
-    def at(self, index: NDArray[Any]) -> Told:
+    def at(self, index: NDArray[Any] | slice) -> Told:
         """Some of them."""
         obs, after = ({n: x[index] for n, x in tree.items()} for tree in (self.obs, self.after))
         return Told(obs, self.code[index], after)
@@ -117,6 +131,7 @@ class GAIL:
 
     Attributes:
         net: The discriminator.
+        price: What a nat costs that gets through its bottleneck.
         alive: What being alive is worth; None where it is worth nothing.
         shown: What it learns from.
         held_out: What it does not; None where too little was shown.
@@ -147,8 +162,9 @@ class GAIL:
             )
         self.config, self.rng = config, rng
         self.discount, self.strength = config.discount, config.strength
-        self.net = Discriminator(spec, dist, config.net, rng)
+        self.net = make_discriminator(spec, dist, config.net, rng)
         self.adam = Adam(self.net.flat)
+        self.price = 0.0
         episodes, which = wholes(demos)
         alive = config.offset == "alive"
         self.alive = Alive(episodes, config.offset_rows, config.limit) if alive else None
@@ -178,9 +194,15 @@ class GAIL:
     def reward(self, batch: Batch) -> NDArray[np.float32]:
         """See `RewardSignal`; 0 on rows on which nothing was done."""
         c, rows = self.config, len(batch.code)
-        f = self.net(self.net.see(*_window(batch))).array[..., 0]
+        f = self._said(_window(batch))
         earned = FAMILIES[c.reward](f.clip(-c.limit, c.limit)) + F32(self.offset)
         return F32(c.scale) * earned * (batch.acted[:rows] > 0)
+
+    def _said(self, rows: Told) -> NDArray[np.float32]:
+        """`[L, B]` logits, some rows at a time."""
+        each = max(1, ROOM // (self.net.width * rows.code.shape[1]))
+        parts = [rows.at(slice(a, a + each)) for a in range(0, len(rows), each)]
+        return np.concatenate([self.net(self.net.see(*part)).array[..., 0] for part in parts])
 
     @property
     def offset(self) -> float:
@@ -215,17 +237,33 @@ class GAIL:
         if size < len(lived):
             lived = lived.at(self.rng.permutation(len(lived))[:size])
         theirs = self.shown.at(self.rng.integers(len(self.shown), size=size))
-        x, y = self.net.see(*lived), self.net.see(*theirs)
+        x, y = (self._partly(self.net.see(*rows)) for rows in (lived, theirs))
         # Either kind weighs one in all, so that the penalty's weight is that of the papers.
         label = np.repeat(np.array([0, 1], F32), size)
-        told = cross_entropy(self.net(np.concatenate([x, y])), label, np.full_like(label, 1 / size))
+        logit, through = self.net.tell(np.concatenate([x, y]), self.rng)
+        told = cross_entropy(logit, label, np.full_like(label, 1 / size))
         mix = self.rng.random((size, 1), dtype=np.float32)
         between = (x + mix * (y - x)).astype(F32, copy=False)
         slope = self.net.slope(between)
         penalty = slope_penalty(slope, np.full(size, 1 / size, F32), c.penalty_norm)
-        (told + c.penalty * penalty).backward()
+        loss = told + c.penalty * penalty
+        if c.net.bottleneck:
+            loss += self.price * through
+        loss.backward()
         self.adam.step(c.learning_rate, {"loss": told, "penalty": penalty})
+        if c.lipschitz is not None:
+            bound(self.net.flat, c.lipschitz)
+        if c.net.bottleneck:
+            self.price = max(0.0, self.price + PRICE_STEP * (through.value - c.information))
         return told, penalty
+
+    def _partly(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`[m, D]` with some of it hidden, what is left as much larger."""
+        keep = 1 - self.config.dropout
+        if keep == 1:
+            return x
+        left = self.rng.random(x.shape, dtype=np.float32) < keep
+        return np.where(left, x / F32(keep), F32(0))
 
     def _figures(self, lived: Told) -> dict[str, SupportsFloat]:
         """How well rows are told apart, and how much better those that were learned from."""
@@ -258,6 +296,7 @@ class GAIL:
         return {
             "net": self.net.state_dict(),
             "adam": self.adam.state_dict(),
+            "price": self.price,
             "alive": None if self.alive is None else self.alive.state_dict(),
             "left_to_measure": self._left_to_measure,
             "rng": self.rng.bit_generator.state,
@@ -267,6 +306,7 @@ class GAIL:
         """See `RewardSignal`."""
         self.net.load_state_dict(state["net"])
         self.adam.load_state_dict(state["adam"])
+        self.price = float(state["price"])
         if self.alive is not None:
             self.alive.load_state_dict(state["alive"])
         self._left_to_measure = int(state["left_to_measure"])

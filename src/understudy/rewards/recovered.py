@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le
 from numpy.typing import NDArray
 
 from understudy.data.batch import Batch
-from understudy.nets.discriminator import Discriminator
+from understudy.nets.discriminator import Teller
 from understudy.nets.flat import F32
 from understudy.rewards.steps import lived
 
@@ -39,7 +39,7 @@ class Recovered:
 
     ends = True
 
-    def __init__(self, net: Discriminator, config: RecoveredConfig) -> None:
+    def __init__(self, net: Teller, config: RecoveredConfig) -> None:
         """Args: net: `g`, as `understudy.rewards.airl` has learned it. config: how it counts."""
         self.net, self.config = net, config
         self.discount, self.strength = config.discount, config.strength

@@ -59,19 +59,12 @@ def choose(demos: Demos, spec: Spec, *, expert: bool = False) -> Choice:
             f"{shown}, and {rare}. So the policy clones first, and then seeks the environment's "
             "reward and to be taken for who showed, cloning ever less.",
         )
-    unseen = sorted({o.kind for o in spec.obs.values() if o.kind in ("image", "entities")})
     thinned = sum(whole.steps for whole in episodes) > steps
     if count >= PLENTY and not thinned:
         return Choice(
             "bc",
             f"{shown}, which is plenty. So the policy clones them: that is quick, and needs no "
             "step of the environment.",
-        )
-    if unseen:
-        return Choice(
-            "bc",
-            f"{shown}, among it {' and '.join(unseen)}, by which a discriminator cannot tell yet "
-            "who acts. So the policy clones; more demonstrations would help most.",
         )
     few = "only some of their steps" if thinned else "few"
     only_numbers = bool(spec.action.continuous) and not spec.action.branches

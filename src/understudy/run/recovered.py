@@ -11,7 +11,7 @@ import numpy as np
 
 from understudy.data.spec import Spec
 from understudy.errors import CheckpointError, ConfigError
-from understudy.nets.discriminator import Discriminator, DiscriminatorConfig
+from understudy.nets.discriminator import DiscriminatorConfig, Teller, make_discriminator
 from understudy.nets.model import Model
 from understudy.ops.product import Product
 from understudy.rewards.airl import AIRL
@@ -60,7 +60,7 @@ def leave_rewards(
             save_reward(signal, folder / FOLDER / name, facts)
 
 
-def load_reward(path: str | Path, model: Model) -> Discriminator:
+def load_reward(path: str | Path, model: Model) -> Teller:
     """The reward in a folder that `save_reward` wrote.
 
     Args:
@@ -89,7 +89,7 @@ def load_reward(path: str | Path, model: Model) -> Discriminator:
         spec = Spec.from_json(about["spec"])
         config = read_settings(DiscriminatorConfig, base=about["net"])
         dist = Product(spec.action, np.array(about["center"]), np.array(about["scale"]))
-        net = Discriminator(spec, dist, config, np.random.default_rng(0))
+        net = make_discriminator(spec, dist, config, np.random.default_rng(0))
         net.load_state_dict(unpack(files, path)[1])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{path}: damaged: not a recovered reward: {error!r}") from None
