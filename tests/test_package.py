@@ -70,7 +70,19 @@ def test_a_dense_cloning_run_never_loads_torch(tmp_path):
     command("record", "CartPole-v1", "--episodes", 2, "-o", "cart", "--quiet", cwd=tmp_path)
     words = ("learn", "cart", "--steps", 60, "held_out.folds=2", "net.hidden=[16]", "--quiet")
     assert "torch" not in loaded_by(command_of(*words), tmp_path)
-    words = ("learn", "CartPole-v1", "--demos", "cart", "--steps", 60, "--episodes", 2, *SMALL)
+    words = (
+        "learn",
+        "CartPole-v1",
+        "--with",
+        "bc",
+        "--demos",
+        "cart",
+        "--steps",
+        60,
+        "--episodes",
+        2,
+        *SMALL,
+    )
     assert "torch" not in loaded_by(command_of(*words, "--quiet"), tmp_path)
     code = (
         "from understudy import BC, Policy, evaluate\n"

@@ -28,7 +28,19 @@ def place(tmp_path_factory):
     fewer = ("learn", "CartPole-v1", *PPO, "learner.epochs=2", "--run-id", "fewer")
     understudy(*fewer, "--episodes", 0, "--quiet", cwd=place)
     understudy("record", "CartPole-v1", "-o", "cart", "--episodes", 2, "--quiet", cwd=place)
-    clone = ("learn", "CartPole-v1", "--demos", "cart", "--steps", 50, *SMALL, "--run-id", "clone")
+    clone = (
+        "learn",
+        "CartPole-v1",
+        "--with",
+        "bc",
+        "--demos",
+        "cart",
+        "--steps",
+        50,
+        *SMALL,
+        "--run-id",
+        "clone",
+    )
     understudy(*clone, "--episodes", 3, "--quiet", cwd=place)
     understudy(*clone[:-1], "unseen", "--episodes", 0, "--quiet", cwd=place)
     pend = ("learn", "Pendulum-v1", *PPO, "--run-id", "pendulum")

@@ -84,8 +84,18 @@ def place(tmp_path_factory):
     (place / "worlds.py").write_text(WORLDS)
     understudy("record", "CartPole-v1", "--episodes", 2, "-o", "demo", "--quiet", cwd=place)
     words = ("--demos", "demo", "--steps", 50, "--episodes", 0, "--quiet", *SMALL)
-    understudy("learn", "CartPole-v1", *words, "--run-id", "cart", cwd=place)
-    understudy("learn", "CartPole-v1", *words, "net.memory=4", "--run-id", "remembers", cwd=place)
+    understudy("learn", "CartPole-v1", "--with", "bc", *words, "--run-id", "cart", cwd=place)
+    understudy(
+        "learn",
+        "CartPole-v1",
+        "--with",
+        "bc",
+        *words,
+        "net.memory=4",
+        "--run-id",
+        "remembers",
+        cwd=place,
+    )
     understudy("learn", *words, "--run-id", "homeless", cwd=place)
     return place
 

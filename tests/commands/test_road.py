@@ -21,7 +21,7 @@ def place(tmp_path_factory):
     """A folder with a recording `cart` and the run `first` that learned from it."""
     place = tmp_path_factory.mktemp("road")
     understudy("record", "CartPole-v1", "--episodes", 3, "-o", "cart", "--quiet", cwd=place)
-    words = ("learn", "CartPole-v1", "--demos", "cart", "--run-id", "first", *SHORT)
+    words = ("learn", "CartPole-v1", "--with", "bc", "--demos", "cart", "--run-id", "first", *SHORT)
     (place / "told").write_text(understudy(*words, "--episodes", 3, cwd=place).stdout)
     return place
 
@@ -89,7 +89,18 @@ def test_learning_says_where_the_policy_stands_and_where_the_report_is(place):
 
 
 def test_learning_tells_programs_the_same(place):
-    words = ("learn", "CartPole-v1", "--demos", "cart", "--results", "others", "--run-id", "j")
+    words = (
+        "learn",
+        "CartPole-v1",
+        "--with",
+        "bc",
+        "--demos",
+        "cart",
+        "--results",
+        "others",
+        "--run-id",
+        "j",
+    )
     found = answer(*words, "--seed", 7, "--episodes", 2, *SHORT, cwd=place)
     assert found["run"] == "others/j"
     assert found["steps"] == 200

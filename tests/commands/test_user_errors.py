@@ -173,7 +173,7 @@ def test_a_run_id_that_is_no_good_name_is_refused(place, run_id):
 
 
 def test_more_choices_than_the_environment_has_are_refused(place):
-    line = refusal("learn", "CartPole-v1", "--demos", "choices.npz", cwd=place)
+    line = refusal("learn", "CartPole-v1", "--with", "bc", "--demos", "choices.npz", cwd=place)
     assert line.startswith("understudy: choices.npz: ")
     assert "4" in line
 
@@ -181,7 +181,18 @@ def test_more_choices_than_the_environment_has_are_refused(place):
 def test_fewer_choices_than_the_environment_has_are_learned_from(place, tmp_path):
     with np.load(place / "choices.npz") as arrays:
         np.savez(tmp_path / "few.npz", **{**arrays, "actions": np.zeros((4, 1), np.int64)})
-    words = ("learn", "CartPole-v1", "--demos", "few.npz", "--steps", 50, "--episodes", 1)
+    words = (
+        "learn",
+        "CartPole-v1",
+        "--with",
+        "bc",
+        "--demos",
+        "few.npz",
+        "--steps",
+        50,
+        "--episodes",
+        1,
+    )
     understudy(*words, *SMALL, "--quiet", cwd=tmp_path)
 
 

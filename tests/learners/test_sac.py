@@ -477,3 +477,11 @@ def test_what_cannot_learn_is_refused(change, words):
     signals = sac.signals if signals is None else signals
     with pytest.raises(ValueError, match=words):
         SAC(sac.model, sac.critics, signals, {}, config, sac.rng)
+
+
+def test_a_fixed_temperature_stays_and_a_learned_one_moves():
+    learned, fixed = made(temperature=0.3), made(temperature=0.3, heat="fixed")
+    for sac in (learned, fixed):
+        sac.update(draw(sac, batches()), 0.0)
+    np.testing.assert_allclose(np.exp(fixed.log_alpha.array), 0.3, rtol=1e-6)
+    assert (np.exp(learned.log_alpha.array) != np.exp(fixed.log_alpha.array)).all()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
@@ -53,6 +53,8 @@ class SACConfig:
     of all (Chen et al., 2021; Ball et al., 2023, with ten)."""
     temperature: Annotated[float, Gt(0)] = 1.0
     """What a nat of information costs at the start."""
+    heat: Literal["learned", "fixed"] = "learned"
+    """Whether that moves, so that `entropy` and `choice_entropy` are kept, or stays."""
     entropy: float = -1.0
     """Nats that every continuous number shall keep, in code units (uniform: log 2)."""
     choice_entropy: Annotated[float, Ge(0), Le(1)] = 0.2
@@ -127,9 +129,10 @@ class SAC:
         loss.backward()
         self.policy_adam.step(learning_rate, figures)
 
-        target = dist.target(here.array, c.entropy, c.choice_entropy)
-        temperature(self.log_alpha, now.information, target, share).backward()
-        self.heat_adam.step(learning_rate, figures)
+        if c.heat == "learned":
+            target = dist.target(here.array, c.entropy, c.choice_entropy)
+            temperature(self.log_alpha, now.information, target, share).backward()
+            self.heat_adam.step(learning_rate, figures)
         critics.follow(c.tau)
 
         figures["entropy"] = Lazy(lambda: -float((share * now.information.sum(-1)).sum()))
