@@ -302,3 +302,26 @@ def test_whatever_is_seen_is_imitated(make, obs):
     run.learn()
     assert (gail_of(run).net.flat.value != before).any()
     assert np.isfinite(run.model.flat.value).all()
+
+
+@pytest.mark.parametrize("seen", ["image", "entities", "all"])
+@pytest.mark.parametrize("make", [on, off], ids=["ppo", "sac"])
+def test_a_reward_is_recovered_whatever_is_seen(make, seen):
+    demos = toy_demos(seen, "hybrid", 4, 6, np.random.default_rng(0))
+    net = NetConfig(hidden=(6,), normalize=False, entity_width=4)
+    config = replace(seeking(make, "airl"), net=net, steps=40)
+    run = imitate(CueEnv(seen, "hybrid"), demos, config)
+    signal = run.learner.signals["airl"]
+    assert isinstance(signal, AIRL)
+    before = [net.flat.value.copy() for net in (signal.reward_net, signal.shaping_net)]
+    run.learn()
+    after = [net.flat.value for net in (signal.reward_net, signal.shaping_net)]
+    assert all((x != y).any() for x, y in zip(before, after, strict=True))
+    assert np.isfinite(run.model.flat.value).all()
+
+
+@pytest.mark.parametrize("name", ["density", "rnd"])
+def test_distances_of_pictures_are_refused(name):
+    demos = toy_demos("image", "hybrid", 4, 6, np.random.default_rng(0))
+    with pytest.raises(ConfigError, match=rf"signals\.{name}: only vectors .* image 'image'"):
+        imitate(CueEnv("image", "hybrid"), demos, seeking(on, name))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from understudy.data.episode import Tree
 from understudy.data.spec import Spec
 from understudy.errors import ConfigError
+from understudy.nets.discriminator import Executed
 from understudy.nets.flat import F32
 from understudy.nets.vectors import Vectors
 from understudy.ops.product import Product
@@ -39,11 +40,7 @@ class RowVectors:
             )
         self._vectors, self._done = Vectors(spec, normalize=True), done
         self.width = self._vectors.width + (dist.code_width if done else 0)
-        # What is drawn beyond the bounds is executed at them.
-        low, high = (np.array(b) for b in (spec.action.low, spec.action.high))
-        free = np.full(dist.code_width - spec.action.continuous, np.inf)
-        self._low = np.concatenate([(low - dist.center) / dist.scale, -free]).astype(F32)
-        self._high = np.concatenate([(high - dist.center) / dist.scale, free]).astype(F32)
+        self._executed = Executed(spec, dist)
 
     def observe(self, obs: Tree) -> None:
         """Measure deviations of these observations `[..., ...]` too."""
@@ -54,7 +51,7 @@ class RowVectors:
         seen = self._vectors(obs, code.shape[:-1])
         if not self._done:
             return seen
-        return np.concatenate([seen, np.clip(code, self._low, self._high)], -1, dtype=F32)
+        return np.concatenate([seen, self._executed(code)], -1, dtype=F32)
 
     def state_dict(self) -> dict[str, object]:
         """What was measured."""

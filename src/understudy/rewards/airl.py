@@ -33,6 +33,8 @@ from understudy.ops.discriminate import cross_entropy, slope_penalty
 from understudy.rewards.alive import Alive
 from understudy.rewards.steps import Steps, check_fit, lived, own, steps_at, whole_steps
 
+ROOM = 2**24
+"""So many numbers at most are looked at at once."""
 _PARTS = "reward_net", "shaping_net", "reward_adam", "shaping_adam"
 
 
@@ -75,6 +77,11 @@ class AIRLConfig:
             raise ValueError(
                 "net.sees=pairs: the reward sees states or actions; what comes next is the "
                 "business of the shaping"
+            )
+        if self.net.bottleneck:
+            raise ValueError(
+                f"net.bottleneck={self.net.bottleneck}: a reward that is to be kept has none; use "
+                "gail, or 0"
             )
 
 
@@ -157,7 +164,7 @@ class AIRL:
             soft: Whether the learner pays for entropy itself, from remembered rows.
 
         Raises:
-            ConfigError: Something is seen that the networks cannot look at.
+            ConfigError: An image is too small for the networks, or entities have no numbers.
             DemoError: The demonstrations do not fit, or hold no step to learn from.
         """
         check_fit(model.spec, demos)
@@ -225,11 +232,17 @@ class AIRL:
     def reward(self, batch: Batch) -> NDArray[np.float32]:
         """See `RewardSignal`; 0 on rows on which nothing was done."""
         c, rows = self.config, len(batch.code)
-        logit = self.f(lived(batch)).array[..., 0]
+        logit = self._said(lived(batch))
         if not self.soft:
             logit = logit - log_prob(self.model, batch)
         earned = logit.clip(-c.limit, c.limit) + F32(self.offset)
         return F32(c.scale) * earned * (batch.acted[:rows] > 0)
+
+    def _said(self, steps: Steps) -> NDArray[np.float32]:
+        """`[L, B]` f of steps, some at a time: rows of images are long."""
+        each = max(1, ROOM // (self.reward_net.width * steps.code.shape[1]))
+        parts = [steps.at(slice(a, a + each)) for a in range(0, steps.rows, each)]
+        return np.concatenate([self.f(part).array[..., 0] for part in parts])
 
     @property
     def offset(self) -> float:
