@@ -211,7 +211,7 @@ def _npy() -> bytes:
 @pytest.mark.parametrize(
     ("data", "found"),
     [
-        *[(pickle.dumps([{"obs": 1}], protocol), "a Python pickle") for protocol in range(6)],
+        *[(pickle.dumps([{"seen": 1}], protocol), "a Python pickle") for protocol in range(6)],
         *[
             (pickle.dumps({"obs": np.ones(3)}, protocol), "a Python pickle")
             for protocol in range(6)

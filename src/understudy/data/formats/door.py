@@ -43,8 +43,8 @@ from understudy.errors import DemoError
 HEAD_BYTES = 4096
 KNOWN = (
     "an understudy recording, an ML-Agents .demo, a Stable-Baselines expert .npz, an old imitation "
-    ".npz, HDF5 of Minari, D4RL, robomimic, Tianshou, d3rlpy or DI-engine, CSV, Parquet, or a "
-    "folder of imitation, Minari or LeRobot"
+    ".npz, DI-engine's expert_data.pkl, HDF5 of Minari, D4RL, robomimic, Tianshou, d3rlpy or "
+    "DI-engine, CSV, Parquet, or a folder of imitation, Minari or LeRobot"
 )
 _ARRAYS = (
     "save it where it was made as an .npz with the arrays obs, actions, rewards and episode_starts"
