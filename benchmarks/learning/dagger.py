@@ -37,7 +37,6 @@ from understudy.interactive import DAgger
 from understudy.ops.statistics import iqm
 from understudy.presets import BC, evaluate, record
 from understudy.run.cloning import piece
-from understudy.run.gates import GateConfig
 
 HERE = Path(__file__).parent
 EPISODES, TRIALS, POINTS = 100, 10, 4
@@ -66,10 +65,6 @@ ROWS = {
     "constant": Row("CartPole-v1", "<= 15", constant=True),
     "lander": Row("LunarLander-v3", ">= 230"),
     "lander-few": Row("LunarLander-v3", changes={"labels": 150}),
-    "lander-budget": Row(
-        "LunarLander-v3",
-        changes={"labels": 150, "gate": GateConfig(kind="budget", share=0.25, members=3)},
-    ),
 }
 
 
