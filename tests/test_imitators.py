@@ -13,15 +13,17 @@ from understudy.data.actor import Fixed
 from understudy.data.formats.native import write_demos
 from understudy.data.subsample import subsample
 from understudy.errors import ConfigError, DemoError, UnderstudyError
-from understudy.imitators import DAC, GAIL, SQIL
+from understudy.imitators import AIRL, DAC, GAIL, SQIL
 from understudy.learners.ppo import PPOConfig
 from understudy.nets.critic import CriticConfig
 from understudy.nets.discriminator import DiscriminatorConfig
 from understudy.nets.model import NetConfig
 from understudy.presets import evaluate, record
+from understudy.rewards.airl import AIRLConfig
 from understudy.rewards.gail import GAILConfig
 from understudy.run.on_policy import OnPolicyConfig
 from understudy.run.practice import PracticeConfig
+from understudy.run.recovered import load_reward
 from worlds import toy_demos
 
 
@@ -137,3 +139,23 @@ def test_what_does_not_fit_is_refused_before_acting():
         GAIL("CartPole-v1", toy_demos("vector", "discrete", 2, 4, np.random.default_rng(0)))
     with pytest.raises(ConfigError, match="'speed'"):
         GAIL("CartPole-v1", pole(), speed=3)
+
+
+def test_what_was_recovered_is_written_and_what_was_loaded_has_nothing(tmp_path):
+    config = OnPolicyConfig(
+        method="airl", slots=2, rows=32, steps=128, signals={"airl": AIRLConfig()}
+    )
+    agent = AIRL("CartPole-v1", pole(), config=config).learn()
+    folder = agent.save_reward(tmp_path / "reward")
+    assert agent.run
+    assert load_reward(folder, agent.run.model).sees == "states"
+    loaded = AIRL.load(agent.save(tmp_path / "policy"))
+    with pytest.raises(UnderstudyError, match="no reward to save"):
+        loaded.save_reward(tmp_path / "none")
+
+
+def test_the_reward_behind_a_few_steps_balances_a_pole_and_a_bad_example_is_followed():
+    agent = AIRL("CartPole-v1", pole(), steps=40_000).learn()
+    assert evaluate(agent, "CartPole-v1", episodes=20).returns.mean() >= 450
+    agent = AIRL("CartPole-v1", always_left(), steps=20_000).learn()
+    assert evaluate(agent, "CartPole-v1", episodes=20).returns.mean() <= 15

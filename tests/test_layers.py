@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "export": {"data", "nets"},
     "agent": {"run"},
     "presets": {"data", "terms", "envs", "worlds", "run", "agent"},
-    "imitators": {"presets", "run"},
+    "imitators": {"presets", "rewards", "run"},
     "report": {"data", "ops", "nets", "envs", "run"},
     "interactive": {"data", "terms", "envs", "worlds", "run", "agent", "presets"},
     "commands": {"data", "envs", "run", "presets", "interactive", "report"},

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from understudy.errors import UnderstudyError
 from understudy.presets import ActingAgent
+from understudy.rewards import airl as rewards
 from understudy.run.off_policy import OffPolicyConfig
 from understudy.run.on_policy import OnPolicyConfig
+from understudy.run.recovered import save_reward
 
 
 class GAIL(ActingAgent):
@@ -16,6 +21,45 @@ class GAIL(ActingAgent):
     """
 
     method = "gail"
+    config: OnPolicyConfig
+
+
+class AIRL(ActingAgent):
+    """Adversarial inverse reinforcement learning by PPO; see `understudy.rewards.airl`.
+
+    Example:
+        `agent = AIRL("CartPole-v1", "demos/pole", steps=100_000).learn()` and then
+        `agent.save_reward("pole-reward")`, which `signals.recovered.folder` takes.
+    """
+
+    method = "airl"
+    config: OnPolicyConfig
+
+    def save_reward(self, path: str | Path) -> Path:
+        """Write what was recovered; see `understudy.run.recovered.save_reward`.
+
+        Raises:
+            UnderstudyError: The agent was loaded: a policy holds no reward.
+        """
+        found = {} if self.run is None else self.run.learner.signals
+        for signal in found.values():
+            if isinstance(signal, rewards.AIRL):
+                return save_reward(signal, path, self.policy.facts)
+        raise UnderstudyError(
+            "there is no reward to save: an agent that was loaded holds its policy alone, and what "
+            "a run has recovered lies in its folder, under 'rewards'"
+        )
+
+
+class PWIL(ActingAgent):
+    """Primal Wasserstein imitation by PPO (Dadashi et al., 2021); see `understudy.rewards.pwil`.
+
+    Example:
+        `agent = PWIL("CartPole-v1", "demos/pole", steps=100_000).learn()` and then
+        `agent.predict(obs)`.
+    """
+
+    method = "pwil"
     config: OnPolicyConfig
 
 
