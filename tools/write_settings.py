@@ -25,6 +25,7 @@ TITLES = {
     "bc": "Behavioral cloning: `--with bc`",
     "ppo": "Proximal policy optimization: `--with ppo`",
     "sac": "Soft actor-critic: `--with sac`",
+    "dagger": "Asking an expert: `--with dagger`",
 }
 GROUPS = {
     "": "The run",
@@ -35,6 +36,7 @@ GROUPS = {
     "signals.<name>": "What else is sought: one signal",
     "signals.<name>.net": "What else is sought: the discriminator's network",
     "extrinsic": "How the environment's reward counts",
+    "gate": "Where the expert is asked, and where it acts",
     "clone": "How closely to do what was shown",
     "source": "How demonstrations are served",
     "held_out": "What is held out",
