@@ -16,16 +16,18 @@ if TYPE_CHECKING:
     from understudy.data.formats.door import load_demos
     from understudy.data.formats.native import write_demos
     from understudy.data.spec import Spec
-    from understudy.imitators import DAC, GAIL, SQIL
+    from understudy.imitators import AIRL, DAC, GAIL, PWIL, SQIL
     from understudy.interactive import DAgger
     from understudy.presets import BC, PPO, SAC, evaluate, record
     from understudy.run.policy import Policy
 
 __all__ = [
+    "AIRL",
     "BC",
     "DAC",
     "GAIL",
     "PPO",
+    "PWIL",
     "SAC",
     "SQIL",
     "DAgger",
@@ -40,11 +42,13 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AIRL": "understudy.imitators",
     "BC": "understudy.presets",
     "DAC": "understudy.imitators",
     "DAgger": "understudy.interactive",
     "GAIL": "understudy.imitators",
     "PPO": "understudy.presets",
+    "PWIL": "understudy.imitators",
     "SAC": "understudy.presets",
     "SQIL": "understudy.imitators",
     "Demos": "understudy.data.demos",
