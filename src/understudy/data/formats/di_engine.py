@@ -1,4 +1,4 @@
-"""Reading DI-engine's HDF5 files of transitions (`NAME_demos.hdf5`).
+"""DI-engine's HDF5 files of transitions (`NAME_demos.hdf5`), read and written.
 
 `obs`, `action`, `reward`, `done` and `next_obs` with a row for every step, as `hdf5_save` of
 DI-engine writes them. `done` is true at every end, time limits included.
@@ -8,15 +8,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from understudy.data.demos import Demos
+from understudy.data.episode import End, Episode
+from understudy.data.formats.as_given import as_given
+from understudy.data.formats.beside import beside
 from understudy.data.formats.flat import Cut, Flat, flags, paths_of, read_flat
-from understudy.data.formats.hdf5 import Hdf5
+from understudy.data.formats.hdf5 import Hdf5, writing
+from understudy.data.formats.left_out import (
+    check_steps,
+    left_out_beside_spec,
+    left_out_beside_steps,
+)
 from understudy.data.spec import Spec
+from understudy.errors import DemoError
 
 MEMBERS = frozenset({"obs", "action", "done"})
+_CHUNK_BYTES = 1 << 20
 
 
 def recognizes(names: Sequence[str]) -> bool:
@@ -50,3 +63,73 @@ def read(path: str | os.PathLike[str], *, spec: Spec | None = None) -> Demos:
     )
     note = "the file says that an episode ended, not why: by its task, or by a time limit"
     return read_flat(flat, spec, "di-engine", (note,))
+
+
+def write(path: str | os.PathLike[str], demos: Demos) -> tuple[str, ...]:
+    """A new file as DI-engine's `HDF5Dataset` loads it; it appears whole or not at all.
+
+    Args:
+        path: The file, which must not exist yet. DI-engine calls it `NAME_demos.hdf5`.
+        demos: What is written; episodes that lie in other files are read one by one.
+
+    Returns:
+        What the layout cannot hold and was left out, in words.
+
+    Raises:
+        DemoError: The file exists, there are several arrays of observations or actions, or an
+            episode does not fit.
+        MissingExtraError: h5py is not installed.
+    """
+    lost = left_out_beside_spec(demos)
+    rewarded = not np.isnan(demos.returns).any()
+    if not rewarded and not np.isnan(demos.returns).all():
+        lost.add("rewards, which not all episodes have")
+    with beside(Path(path)) as place, writing(place) as file:
+        for index, episode in enumerate(demos):
+            check_steps(episode, demos.spec, f"episode {index}")
+            lost |= left_out_beside_steps(episode)
+            if episode.end is not End.UNKNOWN:
+                lost.add("why episodes ended")
+            if not episode.final_obs_known:
+                lost.add("that last observations are missing (the one before stands there again)")
+            for name, rows in _rows(path, episode, demos.spec, rewarded=rewarded).items():
+                _append(file, name, rows)
+        if "done" not in file:
+            raise DemoError(f"{os.fspath(path)}: no episode to write")
+    return tuple(sorted(lost))
+
+
+def _rows(
+    path: str | os.PathLike[str], episode: Episode, spec: Spec, *, rewarded: bool
+) -> dict[str, NDArray[Any]]:
+    """Every transition of an episode, `[T, ...]` by name."""
+    given = as_given(episode, spec)
+    if len(given.obs) != 1 or len(given.action) != 1:
+        raise DemoError(
+            f"{os.fspath(path)}: {spec.describe()}; DI-engine reads one array of observations and "
+            "one of actions from HDF5: write it as di-engine, which is a pickle, or as Minari"
+        )
+    (seen,), (done,) = given.obs.values(), given.action.values()
+    rows = {"obs": seen[:-1], "next_obs": seen[1:], "action": done}
+    if rewarded:
+        rows["reward"] = np.asarray(episode.reward)[:, None]
+    return rows | {"done": np.arange(len(episode)) == len(episode) - 1}
+
+
+def _append(file: Any, name: str, rows: NDArray[Any]) -> None:
+    """Puts rows behind those that are there, in an array that begins with them."""
+    if name not in file:
+        row = max(1, rows[:1].nbytes)
+        chunk = (max(1, _CHUNK_BYTES // row), *rows.shape[1:])
+        file.create_dataset(
+            name,
+            shape=(0, *rows.shape[1:]),
+            maxshape=(None, *rows.shape[1:]),
+            dtype=rows.dtype,
+            chunks=chunk,
+            compression="gzip",
+        )
+    array = file[name]
+    count = len(array)
+    array.resize(count + len(rows), axis=0)
+    array[count:] = rows

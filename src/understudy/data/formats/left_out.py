@@ -18,6 +18,7 @@ def left_out(episode: Episode) -> set[str]:
             ("proposed actions", episode.proposed is not None),
             ("who acted", bool(episode.acted_by.any())),
             ("agents, groups and teams", bool(episode.agent or episode.group or episode.team)),
+            ("tags", bool(episode.tags)),
             ("infos of episodes", bool(set(episode.info) - {"subsets"})),
         )
         if there

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from understudy.data.demos import Demos
 from understudy.data.formats import (
     csv_steps,
+    di_engine,
     expert_npz_writer,
     imitation_arrow,
     lerobot_writer,
@@ -29,7 +30,7 @@ class Writer(NamedTuple):
     """A format in which demonstrations can be written.
 
     Attributes:
-        suffix: What a file of it is called by custom, such as `.hdf5`; empty for a folder.
+        suffix: How the name of such a file ends by custom, as in `.hdf5`; empty for a folder.
         about: What it is, for people.
         write: Writes a new file or folder, which appears whole or not at all, from episodes that
             it reads one by one. Returns what the format has no place for, in words.
@@ -59,6 +60,9 @@ WRITERS: dict[str, Writer] = {
     "di-engine": Writer(".pkl", "DI-engine's pickled list of steps", pickled.write),
     "di-engine-episodes": Writer(
         ".pkl", "DI-engine's pickled list of episodes", pickled.write_episodes
+    ),
+    "di-engine-hdf5": Writer(
+        "_demos.hdf5", "DI-engine's HDF5 file of transitions", di_engine.write
     ),
     "mlagents": Writer(".demo", "Unity ML-Agents' recording", mlagents.write),
     "stable-baselines": Writer(".npz", "Stable-Baselines 2's expert data", expert_npz_writer.write),
