@@ -19,6 +19,7 @@ from understudy.run.dagger import DAggerConfig
 from understudy.run.folder import policy_of
 from understudy.run.policy import Policy
 from understudy.run.saying import Saying
+from understudy.run.stable_baselines import stable_baselines_actor
 from understudy.terms.term import LossTerm
 from understudy.worlds.experts import scripted
 
@@ -106,10 +107,11 @@ def expert_of(expert: Any, env: Env, results_dir: str | Path = "results") -> Act
     """Who is asked.
 
     Args:
-        expert: `scripted`; a run's id or folder, or a policy's; `module:name`, which is found by
-            import; an agent or a policy, which does its likeliest; an actor, which may be
-            `understudy.run.taught.Sparing`; or a function from an observation of the environment's
-            space to an action of its space, or to None where it has nothing to say.
+        expert: `scripted`; a run's id or folder, or a policy's; `FILE.zip`, which Stable-Baselines3
+            saved; `module:name`, which is found by import; an agent or a policy, which does its
+            likeliest; an actor, which may be `understudy.run.taught.Sparing`; or a function from an
+            observation of the environment's space to an action of its space, or to None where it
+            has nothing to say.
         env: Where.
         results_dir: Where runs are.
 
@@ -122,6 +124,8 @@ def expert_of(expert: Any, env: Env, results_dir: str | Path = "results") -> Act
     if isinstance(expert, str | Path):
         if expert == "scripted":
             return scripted(env.env_id, spec)
+        if str(expert).endswith(".zip"):
+            return stable_baselines_actor(expert, spec)
         by_import = ":" in str(expert) and not Path(expert).exists()
         expert = _imported(str(expert)) if by_import else policy_of(expert, results_dir)
     expert = expert.policy if isinstance(expert, Agent) else expert
@@ -155,3 +159,7 @@ def _imported(word: str) -> Any:
         raise ConfigError(f"expert '{word}': {error}; is {module}.py here?") from None
     except (AttributeError, ValueError):
         raise ConfigError(f"expert '{word}': there is no '{name}' in {module}") from None
+    except Exception as error:
+        text = " ".join(str(error).split())
+        said = f"{type(error).__name__}: {text}"
+        raise ConfigError(f"expert '{word}': {module} cannot be imported: {said}") from error

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from understudy.data.action import Action
 from understudy.data.actor import Actor
 from understudy.data.builder import EpisodeBuilder
 from understudy.data.episode import ActedBy, End, Episode, Tree
 from understudy.data.spec import ActionSpec, Spec
 from understudy.envs.env import Env, Moment
-from understudy.run.rollouts import only_behavior, quotas, turns
+from understudy.run.quota import Ledger, Wanted
+from understudy.run.rollouts import only_behavior, turns
 
 
 class Take(Protocol):
@@ -36,6 +34,10 @@ class Take(Protocol):
         """The episode is over."""
         ...
 
+    def discard(self) -> None:
+        """The episode is not kept."""
+        ...
+
 
 Begin = Callable[..., Take]
 """`begin(obs, seed=...) -> Take`, such as `DemoWriter.begin`."""
@@ -44,11 +46,11 @@ Begin = Callable[..., Take]
 def record_episodes(
     env: Env,
     actor: Actor,
-    episodes: int,
+    episodes: int | Wanted,
     begin: Begin,
     seed: int,
     saw: Callable[[int, float], None] = lambda length, return_: None,
-) -> None:
+) -> Ledger:
     """Record a fixed number of episodes from every slot of an environment with one behavior.
 
     An interruption or an error leaves the unfinished episodes in the recording, as open ones.
@@ -57,45 +59,46 @@ def record_episodes(
         env: Where.
         actor: Who. Recorded is what was executed: what it did, within the bounds. What it meant is
             recorded beside that on steps where it was something else.
-        episodes: How many in all; slots differ by one at most.
+        episodes: How many in all; slots differ by one at most. Or what else is wanted.
         begin: Opens a recording for every new episode.
         seed: Of the environment.
-        saw: Called with length and return of every finished episode.
+        saw: Called with length and return of every finished episode that is kept.
+
+    Returns:
+        What every slot recorded.
 
     Raises:
         EnvError: The environment has several behaviors, or fails.
     """
     behavior = only_behavior(env)
-    left = quotas(episodes, env.slots[behavior])
-    takes = _Takes(begin, env.behaviors[behavior].action, left, actor.acted_by, saw)
+    wanted = episodes if isinstance(episodes, Wanted) else Wanted(episodes=episodes)
+    ledger = Ledger(wanted, env.slots[behavior])
+    takes = _Takes(begin, env.behaviors[behavior].action, ledger, actor.acted_by, saw)
     try:
         for turn in turns(env, {behavior: actor}, seed):
             if turn.actions is not None and behavior in turn.actions:
                 takes.did(turn.actions[behavior], turn.proposed[behavior])
             if behavior in turn.moments:
                 takes.see(turn.moments[behavior], env.seeds(behavior))
-            if not takes.left.any():
-                return
+            if not ledger.open.any():
+                break
     finally:
         takes.leave()
+    return ledger
 
 
 class _Takes:
-    """The episodes that are being recorded, by slot.
-
-    Attributes:
-        left: `[slots]` how many more episodes each slot records.
-    """
+    """The episodes that are being recorded, by slot."""
 
     def __init__(
         self,
         begin: Begin,
         spec: ActionSpec,
-        left: NDArray[np.int64],
+        ledger: Ledger,
         acted_by: ActedBy,
         saw: Callable[[int, float], None],
     ) -> None:
-        self.left = left
+        self._ledger = ledger
         self._begin, self._acted_by, self._saw = begin, acted_by, saw
         self._spec = spec
         self._open: dict[int, tuple[Take, list[float]]] = {}
@@ -119,7 +122,7 @@ class _Takes:
         self._spoke = moment.slots.tolist()
         for n, slot in enumerate(self._spoke):
             obs = {name: x[n] for name, x in moment.obs.items()}
-            if moment.fresh[n] and self.left[slot] > 0:
+            if moment.fresh[n] and self._ledger.open[slot]:
                 self._open[slot] = self._begin(obs, seed=seeds[slot], agent=slot), []
             elif slot in self._open:
                 self._step(slot, float(moment.reward[n]), obs)
@@ -134,14 +137,19 @@ class _Takes:
 
     def _end(self, slot: int, end: End) -> None:
         take, rewards = self._open.pop(slot)
-        take.end(end)
-        self.left[slot] -= 1
-        self._saw(len(rewards), sum(rewards))
+        if self._ledger.count(slot, len(rewards), sum(rewards)):
+            take.end(end)
+            self._saw(len(rewards), sum(rewards))
+        else:
+            take.discard()
 
     def leave(self) -> None:
-        """Nothing more is recorded; what is unfinished stays open."""
+        """Nothing more is recorded; what is unfinished stays open, unless it had to earn it."""
         for take, _ in self._open.values():
-            take.end(End.OPEN)
+            if self._ledger.wanted.min_return is None:
+                take.end(End.OPEN)
+            else:
+                take.discard()
 
 
 class InMemory:
@@ -167,6 +175,9 @@ class _Kept:
     def __init__(self, memory: InMemory, builder: EpisodeBuilder) -> None:
         self.memory, self.builder = memory, builder
         self.step = builder.step
+
+    def discard(self) -> None:
+        pass
 
     def end(self, end: End) -> None:
         self.memory.episodes.append(self.builder.end(end))
