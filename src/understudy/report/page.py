@@ -39,7 +39,10 @@ from understudy.run.files import make_folders, write_whole
 from understudy.run.held_out import HeldOutReport, look_at
 
 FOLDER, PAGE, TEXT, NUMBERS = "report", "index.html", "report.md", "report.json"
+ALARMING = 0.1
+"""Share of looks from which on a discriminator's alarm is worth a sentence."""
 CURVES, PROGRESS, RETURNS = "curves.png", "progress.png", "returns.png"
+SIGNALS = "signals.png"
 LABELS = "labels.png"
 CONFUSION, SCATTER = "confusion.png", "scatter.png"
 
@@ -110,6 +113,7 @@ def write_report(
         *_offline(drawn, offline, predictions),
         *_rounds(drawn, curves, solved),
         *_curves(drawn, curves, best_step),
+        *_signals(drawn, curves),
         *_about(facts),
     ]
     if drawn.missing:
@@ -242,6 +246,26 @@ def _curves(
             CURVES, shows, lambda path: learning_curves(curves, path, best_step=best_step)
         )
     return [Heading("While learning"), *found] if found else []
+
+
+def _signals(drawn: _Pictures, curves: Sequence[Mapping[str, Any]]) -> list[Block]:
+    """What was sought beside, or instead of, the environment's reward."""
+    from understudy.report.signal_curves import alarms_in, draw_signals, rewards_in
+
+    if not set(rewards_in(curves)) - {"extrinsic"}:
+        return []
+    warned = [
+        Words(
+            f"{name} knew its demonstrations by heart at {share:.0%} of the looks: it was right of "
+            "them much more often than of those that were held out. More demonstrations, or a "
+            f"higher signals.{name}.penalty, would make its reward mean more."
+        )
+        for name, share in alarms_in(curves).items()
+        if share > ALARMING
+    ]
+    shows = "Mean reward of every signal, and how often discriminators are right, over the run"
+    picture = drawn.draw(SIGNALS, shows, lambda path: draw_signals(curves, path))
+    return [Heading("What was sought"), *warned, *picture]
 
 
 def _about(facts: Mapping[str, str]) -> list[Block]:

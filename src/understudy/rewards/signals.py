@@ -32,6 +32,7 @@ class Signals(Mapping[str, RewardSignal]):
         self.discount = np.array([s.discount for s in some], np.float32)
         self.strength = np.array([s.strength for s in some], np.float32)
         self.ends = np.array([s.ends for s in some], bool)
+        self._earned: dict[str, float] = {}
         if not self.strength.sum() > 0:
             raise ValueError("no reward signal has a strength above 0: there is nothing to seek")
 
@@ -52,8 +53,9 @@ class Signals(Mapping[str, RewardSignal]):
         """
         said = [signal.reward(batch) for signal in self.values()]
         for name, reward in zip(self, said, strict=True):
-            # The sum of finite numbers is finite, unless nobody can learn from them anyway.
-            if not np.isfinite(float(reward.sum())):
+            self._earned[name] = float(reward.mean())
+            # The mean of finite numbers is finite, unless nobody can learn from them anyway.
+            if not np.isfinite(self._earned[name]):
                 good = module_of(reward).isfinite(reward).reshape(-1)
                 raise NonFiniteError(
                     f"reward signal '{name}': {int((~good).sum())} of {len(good)} rewards are not "
@@ -63,8 +65,13 @@ class Signals(Mapping[str, RewardSignal]):
         return module_of(said[0]).stack(said, -1)
 
     def update(self, batch: Batch) -> dict[str, SupportsFloat]:
-        """Let all learn from these rows; their figures as `name/figure`."""
-        return {
+        """Let all learn from these rows.
+
+        Returns:
+            Their figures as `name/figure`, and as `name/reward` what a row last earned on average.
+        """
+        earned = {f"{name}/reward": value for name, value in self._earned.items()}
+        return earned | {
             f"{name}/{figure}": value
             for name, signal in self.items()
             for figure, value in signal.update(batch).items()
