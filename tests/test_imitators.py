@@ -13,7 +13,7 @@ from understudy.data.actor import Fixed
 from understudy.data.formats.native import write_demos
 from understudy.data.subsample import subsample
 from understudy.errors import ConfigError, DemoError, UnderstudyError
-from understudy.imitators import AIRL, DAC, GAIL, SQIL
+from understudy.imitators import AIRL, DAC, GAIL, LSIQ, RLPD, SQIL, Guided
 from understudy.learners.ppo import PPOConfig
 from understudy.nets.critic import CriticConfig
 from understudy.nets.discriminator import DiscriminatorConfig
@@ -97,8 +97,8 @@ def test_one_configuration_ends_early_or_late_as_it_was_shown(sees, steps):
 
 def small(kind, demos, **changes):
     net = NetConfig(hidden=(16,), normalize=False)
-    if kind is GAIL:
-        return GAIL("CartPole-v1", demos, slots=2, rows=32, steps=300, net=net, **changes)
+    if kind in (GAIL, Guided):
+        return kind("CartPole-v1", demos, slots=2, rows=32, steps=300, net=net, **changes)
     practice = PracticeConfig(warmup_steps=50, batch_size=16)
     critic = CriticConfig(hidden=(16,))
     return kind(
@@ -106,7 +106,7 @@ def small(kind, demos, **changes):
     )
 
 
-@pytest.mark.parametrize("kind", [GAIL, DAC, SQIL])
+@pytest.mark.parametrize("kind", [GAIL, Guided, DAC, SQIL, LSIQ, RLPD])
 def test_it_is_saved_and_acts_the_same_when_loaded(kind, tmp_path):
     agent = small(kind, pole()).learn()
     loaded = kind.load(agent.save(tmp_path / "policy"))

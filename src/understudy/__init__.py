@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from understudy.data.formats.door import load_demos
     from understudy.data.formats.native import write_demos
     from understudy.data.spec import Spec
-    from understudy.imitators import AIRL, DAC, GAIL, PWIL, SQIL
+    from understudy.imitators import AIRL, DAC, GAIL, LSIQ, PWIL, RLPD, SQIL, Guided
     from understudy.interactive import DAgger
     from understudy.presets import BC, PPO, SAC, evaluate, record
     from understudy.run.policy import Policy
@@ -26,12 +26,15 @@ __all__ = [
     "BC",
     "DAC",
     "GAIL",
+    "LSIQ",
     "PPO",
     "PWIL",
+    "RLPD",
     "SAC",
     "SQIL",
     "DAgger",
     "Demos",
+    "Guided",
     "Policy",
     "Spec",
     "evaluate",
@@ -59,6 +62,9 @@ _HOMES = {
     "load_demos": "understudy.data.formats.door",
     "record": "understudy.presets",
     "write_demos": "understudy.data.formats.native",
+    "LSIQ": "understudy.imitators",
+    "RLPD": "understudy.imitators",
+    "Guided": "understudy.imitators",
 }
 
 

@@ -85,3 +85,39 @@ class SQIL(ActingAgent):
 
     method = "sqil"
     config: OffPolicyConfig
+
+
+class LSIQ(ActingAgent):
+    """Least squares inverse Q-learning (Al-Hafez et al., 2023), as far as its recipe says.
+
+    Example:
+        `agent = LSIQ("CartPole-v1", "demos/pole", steps=15_000).learn()` and then
+        `agent.predict(obs)`.
+    """
+
+    method = "lsiq"
+    config: OffPolicyConfig
+
+
+class Guided(ActingAgent):
+    """The environment's reward, a discriminator's and cloning at once, by PPO.
+
+    Example:
+        `agent = Guided("MountainCar-v0", "demos/car", steps=100_000).learn()` and then
+        `agent.predict(obs)`.
+    """
+
+    method = "guided"
+    config: OnPolicyConfig
+
+
+class RLPD(ActingAgent):
+    """Reward with demonstrations in half of every batch, by SAC (Ball et al., 2023).
+
+    Example:
+        `agent = RLPD("Pendulum-v1", "demos/pendulum", steps=10_000).learn()` and then
+        `agent.predict(obs)`.
+    """
+
+    method = "rlpd"
+    config: OffPolicyConfig

@@ -485,3 +485,17 @@ def test_a_fixed_temperature_stays_and_a_learned_one_moves():
         sac.update(draw(sac, batches()), 0.0)
     np.testing.assert_allclose(np.exp(fixed.log_alpha.array), 0.3, rtol=1e-6)
     assert (np.exp(learned.log_alpha.array) != np.exp(fixed.log_alpha.array)).all()
+
+
+def test_targets_are_no_larger_than_their_limit():
+    sac: Any = made("continuous", value_limit=5.0)
+    sac.critics = critics = Constant(sac, 0.0, 10.0)
+    batch = draw(sac, batches("continuous"))
+    batch.reward[:], batch.terminated[:], batch.acted[:] = 1, False, 1
+    batch.reward[:, :4] = -99
+    batch.terminated[:, 8:] = True
+    head, _ = sac.model.policy(batch.obs, batch.state, batch.fresh)
+    after = sac.dist.draw(head.array[1:], np.zeros((1, 16, 2), F32))
+    sac.critic_loss(batch, batch.known, after, np.array([0, 1]), np.zeros(1, F32)).backward()
+    target = -16 * critics.pulled[0][0, 0, :, 0, 0]
+    np.testing.assert_allclose(target, [-5] * 4 + [5] * 4 + [1] * 8, rtol=1e-5)

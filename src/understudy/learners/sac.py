@@ -55,6 +55,9 @@ class SACConfig:
     """What a nat of information costs at the start."""
     heat: Literal["learned", "fixed"] = "learned"
     """Whether that moves, so that `entropy` and `choice_entropy` are kept, or stays."""
+    value_limit: Annotated[float, Gt(0)] | None = None
+    """How far from 0 what critics aim at may be, where rewards are known to allow no more: their
+    largest over one less their discount (Al-Hafez et al., 2023, section 4.2, arXiv:2303.00599)."""
     entropy: float = -1.0
     """Nats that every continuous number shall keep, in code units (uniform: log 2)."""
     choice_entropy: Annotated[float, Ge(0), Le(1)] = 0.2
@@ -155,6 +158,8 @@ class SAC:
         over = batch.terminated[..., None] & signals.ends
         acted = batch.acted[1:] > 0
         target = n_step_target(reward, value, over, acted, signals.discount, batch.n_step)
+        if (limit := self.config.value_limit) is not None:
+            target = target.clip(-limit, limit)
         action, pick = self.dist.done(known.code)
         return td_error(self.critics(known, action), pick, target, known.share)
 

@@ -30,6 +30,7 @@ _CLASSES = {
     "pwil": ("understudy.run.on_policy", "OnPolicyConfig"),
     "dac": ("understudy.run.off_policy", "OffPolicyConfig"),
     "sqil": ("understudy.run.off_policy", "OffPolicyConfig"),
+    "lsiq": ("understudy.run.off_policy", "OffPolicyConfig"),
     "rlpd": ("understudy.run.off_policy", "OffPolicyConfig"),
     "dagger": ("understudy.run.dagger", "DAggerConfig"),
 }

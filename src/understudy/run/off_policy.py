@@ -33,7 +33,7 @@ from understudy.terms.term import LossTerm
 class OffPolicyConfig:
     """Reinforcement learning by SAC, whole."""
 
-    method: Literal["sac", "dac", "sqil", "rlpd"] = "sac"
+    method: Literal["sac", "dac", "sqil", "lsiq", "rlpd"] = "sac"
     """How to learn; says what holds where nothing is said, see `understudy.run.methods`."""
     env: str | None = None
     """Gymnasium id of the environment."""
