@@ -1,7 +1,7 @@
 """Whether what was learned from demonstrations is of use once the world has changed.
 
     python benchmarks/learning/transfer.py           measure, into results/transfer.json
-    python benchmarks/learning/transfer.py --table   the table of that file
+    python benchmarks/learning/transfer.py --table   that file's table, into README.md
 
 A wall with a gap at its right end stands before the goal, and somebody shows from everywhere how
 to get there and to stay. Then the gap is at the left end (the shifting maze of Fu et al., 2018,
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import time
 from dataclasses import replace
 from functools import partial
@@ -34,7 +35,8 @@ from understudy.rewards.signal import RewardSignal
 from understudy.run.on_policy import on_policy
 from understudy.worlds.grid_world import GridWorld
 
-FILE = Path(__file__).parent / "results" / "transfer.json"
+HERE = Path(__file__).parent
+FILE = HERE / "results" / "transfer.json"
 LEARNED = "SSGSS", "SSSSS", "####S", "SSSSS", "SSSSS"
 CHANGED = "SSGSS", "SSSSS", "S####", "SSSSS", "SSSSS"
 BEHIND = "..G..", ".....", ".####", "SSSSS", "SSSSS"
@@ -172,7 +174,11 @@ def main() -> None:
             print(runs[-1], flush=True)
         cost = round(time.process_time() - start, 1)
         FILE.write_text(json.dumps({"bounds": bounds, "cpu_seconds": cost, "runs": runs}) + "\n")
-    print(table(json.loads(FILE.read_text())))
+    text, page = table(json.loads(FILE.read_text())), HERE / "README.md"
+    print(text)
+    start, stop = "<!-- moved -->", "<!-- end of moved -->"
+    around = re.compile(f"{start}.*{stop}", flags=re.DOTALL)
+    page.write_text(around.sub(lambda _: f"{start}\n\n{text}\n\n{stop}", page.read_text()))
 
 
 if __name__ == "__main__":
