@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from understudy.commands import demos_convert, demos_edit, demos_play, demos_show, demos_smaller
+from understudy.commands import (
+    demos_check,
+    demos_convert,
+    demos_edit,
+    demos_play,
+    demos_show,
+    demos_smaller,
+)
 from understudy.commands.demos_reading import add_alignment
 
 __all__ = ["add", "add_alignment"]
 
-TOOLS = (demos_show, demos_play, demos_convert, demos_smaller, demos_edit)
+TOOLS = (demos_show, demos_check, demos_play, demos_convert, demos_smaller, demos_edit)
 
 
 def add(verbs: Any) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.data.demos import Demos
-from understudy.data.episode import Episode
+from understudy.data.episode import Episode, Tree
 from understudy.data.spec import Obs, Spec, present
 
 SHIFTS = (-2, -1, 0, 1, 2)
@@ -131,7 +131,7 @@ def _some(demos: Demos, rng: np.random.Generator) -> Demos:
 
 def _seen(demos: Demos, rng: np.random.Generator) -> list[NDArray[np.float64]]:
     """`[T+1, F]` numbers for every episode, of at most `MOST_FEATURES`."""
-    lists = [_numbers(episode, demos.spec) for episode in demos]
+    lists = [as_numbers(episode.obs, demos.spec) for episode in demos]
     width = lists[0].shape[1] if lists else 0
     if width <= MOST_FEATURES:
         return lists
@@ -140,18 +140,22 @@ def _seen(demos: Demos, rng: np.random.Generator) -> list[NDArray[np.float64]]:
     return [numbers @ mix for numbers in lists]
 
 
-def _numbers(episode: Episode, spec: Spec) -> NDArray[np.float64]:
-    rows = len(episode) + 1
+def as_numbers(obs: Tree, spec: Spec) -> NDArray[np.float64]:
+    """`[R, F]` what the rows `[R, ...]` of an observation tree show, as numbers to compare.
+
+    Images become thumbnails, entities their sum and count; masks say nothing of the world.
+    """
+    rows = len(next(iter(obs.values()), ()))
     out = [np.zeros((rows, 0))]
-    for name, obs in spec.obs.items():
-        array = episode.obs[name]
-        if obs.kind == "image":
-            out.append(_thumbnails(array, obs))
-        elif obs.kind == "entities":
-            there = episode.obs[present(name)][:, :, None]
+    for name, kind in spec.obs.items():
+        array = obs[name]
+        if kind.kind == "image":
+            out.append(_thumbnails(array, kind))
+        elif kind.kind == "entities":
+            there = obs[present(name)][:, :, None]
             out.append((array * there).sum(axis=1, dtype=np.float64))
             out.append(there.sum(axis=1, dtype=np.float64))
-        elif obs.kind == "vector":
+        elif kind.kind == "vector":
             out.append(array.reshape(rows, -1).astype(np.float64))
     return np.concatenate(out, axis=1)
 
