@@ -13,6 +13,7 @@ from understudy.data.demos import Demos
 from understudy.envs.env import Env, one
 from understudy.envs.opening import open_env
 from understudy.errors import ConfigError
+from understudy.human.door import is_person, person_in, seen_env
 from understudy.presets import check_fit, settings_for
 from understudy.run import dagger
 from understudy.run.dagger import DAggerConfig
@@ -100,18 +101,21 @@ def asking_env(env: Any, config: DAggerConfig) -> Env:
     Raises:
         EnvError: It cannot be made.
     """
-    return open_env(env, config.slots if isinstance(env, str) or callable(env) else 1, workers=0)
+    slots = config.slots if isinstance(env, str) or callable(env) else 1
+    if is_person(config.expert):
+        return seen_env(env, slots)
+    return open_env(env, slots, workers=0)
 
 
 def expert_of(expert: Any, env: Env, results_dir: str | Path = "results") -> Actor:
     """Who is asked.
 
     Args:
-        expert: `scripted`; a run's id or folder, or a policy's; `FILE.zip`, which Stable-Baselines3
-            saved; `module:name`, which is found by import; an agent or a policy, which does its
-            likeliest; an actor, which may be `understudy.run.taught.Sparing`; or a function from an
-            observation of the environment's space to an action of its space, or to None where it
-            has nothing to say.
+        expert: `scripted`; `human`, or `human:FILE` with a file of keys, who takes over; a run's id
+            or folder, or a policy's; `FILE.zip`, which Stable-Baselines3 saved; `module:name`,
+            which is found by import; an agent or a policy, which does its likeliest; an actor,
+            which may be `understudy.run.taught.Sparing`; or a function from an observation of the
+            environment's space to an action of its space, or to None where it has nothing to say.
         env: Where.
         results_dir: Where runs are.
 
@@ -122,26 +126,34 @@ def expert_of(expert: Any, env: Env, results_dir: str | Path = "results") -> Act
     """
     spec = one(env.behaviors)
     if isinstance(expert, str | Path):
-        if expert == "scripted":
-            return scripted(env.env_id, spec)
-        if str(expert).endswith(".zip"):
-            return stable_baselines_actor(expert, spec)
-        by_import = ":" in str(expert) and not Path(expert).exists()
-        expert = _imported(str(expert)) if by_import else policy_of(expert, results_dir)
+        expert = _named(str(expert), env, results_dir)
     expert = expert.policy if isinstance(expert, Agent) else expert
     if isinstance(expert, Policy):
         check_fit(expert, env)
         return expert.actor()
     if isinstance(expert, type):
         raise ConfigError(f"expert {expert.__name__}: expected an object, not its class")
-    if hasattr(expert, "act") and hasattr(expert, "start"):
-        return expert
+    if hasattr(expert, "act"):
+        return expert if hasattr(expert, "start") else Saying(expert.act, spec)
     if callable(expert):
         return Saying(expert, spec)
     raise ConfigError(
         f"expert {expert!r}: expected scripted, a run, module:name, a policy, an actor with act() "
         "and start(), or a function of an observation"
     )
+
+
+def _named(word: str, env: Env, results_dir: str | Path) -> Any:
+    """The expert, or what makes one, that a word means."""
+    if word == "scripted":
+        return scripted(env.env_id, one(env.behaviors))
+    if is_person(word):
+        return person_in(env, word)
+    if word.endswith(".zip"):
+        return stable_baselines_actor(word, one(env.behaviors))
+    if ":" in word and not Path(word).exists():
+        return _imported(word)
+    return policy_of(word, results_dir)
 
 
 def name_of(expert: Any) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from understudy.data.actor import Actor
+from understudy.envs.display import has_display
 from understudy.envs.env import Env, one
 from understudy.errors import EnvError
 from understudy.run.files import write_whole
@@ -93,13 +94,6 @@ def off_screen() -> None:
     if sys.platform == "linux" and not has_display():
         # MuJoCo asks X for a window to draw into, unless it is told of another way.
         os.environ.setdefault("MUJOCO_GL", "egl")
-
-
-def has_display() -> bool:
-    """Whether a window can be opened."""
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _episode(env: Env, actor: Actor, seed: int, max_frames: int) -> Iterator[NDArray[np.uint8]]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from understudy.data.action import Action
 from understudy.data.actor import Actor
@@ -30,8 +34,8 @@ class Take(Protocol):
         """One step."""
         ...
 
-    def end(self, end: End) -> Any:
-        """The episode is over."""
+    def end(self, end: End, tags: Iterable[str] = ()) -> Any:
+        """The episode is over, and marked with these words."""
         ...
 
     def discard(self) -> None:
@@ -108,11 +112,7 @@ class _Takes:
 
     def did(self, action: Action, proposed: Action | None) -> None:
         """What the slots of the last moment did and meant, `[n, ...]`."""
-        executed = action.within(self._spec)
-        meant = action if proposed is None else proposed
-        meant = Action(meant.continuous.astype(self._spec.dtype, copy=False), meant.discrete)
-        differs = (meant.continuous != executed.continuous).any(1)
-        differs |= (meant.discrete != executed.discrete).any(1)
+        executed, meant, differs = executed_and_meant(action, proposed, self._spec)
         for n, slot in enumerate(self._spoke):
             if slot in self._open:
                 self._done[slot] = executed.at(n), meant.at(n) if differs[n] else None
@@ -152,6 +152,24 @@ class _Takes:
                 take.discard()
 
 
+def executed_and_meant(
+    action: Action, proposed: Action | None, spec: ActionSpec
+) -> tuple[Action, Action, NDArray[np.bool_]]:
+    """`[n, ...]` what is executed and what was meant by it, and `[n]` where these differ.
+
+    Args:
+        action: `[n, ...]` what an actor did.
+        proposed: What it meant, see `Actor.proposed`.
+        spec: Whose bounds hold.
+    """
+    executed = action.within(spec)
+    meant = action if proposed is None else proposed
+    meant = Action(meant.continuous.astype(spec.dtype, copy=False), meant.discrete)
+    differs = (meant.continuous != executed.continuous).any(1)
+    differs |= (meant.discrete != executed.discrete).any(1)
+    return executed, meant, differs
+
+
 class InMemory:
     """Keeps finished episodes in a list.
 
@@ -179,5 +197,5 @@ class _Kept:
     def discard(self) -> None:
         pass
 
-    def end(self, end: End) -> None:
-        self.memory.episodes.append(self.builder.end(end))
+    def end(self, end: End, tags: Iterable[str] = ()) -> None:
+        self.memory.episodes.append(replace(self.builder.end(end), tags=tuple(tags)))
