@@ -20,7 +20,6 @@ import argparse
 import json
 import os
 import platform
-import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +27,7 @@ from typing import Any
 
 import numpy as np
 from clone import spread
+from results_page import interval, put_table
 
 from understudy import settings
 from understudy.data.action import Action
@@ -172,11 +172,11 @@ def table() -> str:
             f"{np.median([x['steps'] for x in runs]):,.0f}",
             found["must"].replace("<", "\\<").replace(">", "\\>"),
             f"{found['expert']['iqm']:.4g}",
-            _interval(found["deterministic"]),
+            interval(found["deterministic"]),
             f"{found['deterministic']['mean']:.4g}",
-            _interval(found["sampled"]),
+            interval(found["sampled"]),
             ", ".join(f"{x:.4g}" for x in found["deterministic"]["iqm_by_seed"]),
-            _interval(found["clone"]),
+            interval(found["clone"]),
             f"{found['clone']['mean']:.4g}",
             f"{np.median([x['cpu_seconds'] for x in runs]):.3g}",
         ]
@@ -191,11 +191,6 @@ def table() -> str:
     return "\n".join([*lines, "", *curves])
 
 
-def _interval(found: dict) -> str:
-    low, high = found["ci95"]
-    return f"{found['iqm']:.4g} [{low:.4g}, {high:.4g}]"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Ask experts round by round.")
     parser.add_argument("--row", choices=[*ROWS, "all"])
@@ -206,15 +201,7 @@ def main() -> None:
         print(name, flush=True)
         measure(name, list(asked.seeds))
     if asked.table:
-        page = HERE / "README.md"
-        start, stop = "<!-- dagger -->", "<!-- end of dagger -->"
-        text = re.sub(
-            f"{start}.*{stop}",
-            lambda _: f"{start}\n\n{table()}\n\n{stop}",
-            page.read_text(),
-            flags=re.S,
-        )
-        page.write_text(text)
+        put_table("dagger", table())
 
 
 if __name__ == "__main__":

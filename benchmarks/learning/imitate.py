@@ -22,7 +22,6 @@ import argparse
 import json
 import os
 import platform
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -31,6 +30,7 @@ from typing import Any
 
 import numpy as np
 from clone import spread
+from results_page import interval, put_table
 
 from understudy import settings
 from understudy.data.action import Action
@@ -254,20 +254,13 @@ def table() -> str:
             f"{runs[0]['steps']:,}",
             found["must"].replace("<", "\\<").replace(">", "\\>"),
             f"{np.mean([x['expert'] for x in runs]):.4g}",
-            *(_interval(found.get(mode)) for mode in ("deterministic", "sampled", "best")),
+            *(interval(found.get(mode)) for mode in ("deterministic", "sampled", "best")),
             ", ".join(f"{x:.4g}" for x in found["deterministic"]["iqm_by_seed"]),
-            *(_interval(found.get(mode)) for mode in ("clone", *CONSTANTS)),
+            *(interval(found.get(mode)) for mode in ("clone", *CONSTANTS)),
             f"{np.median([x['cpu_seconds'] for x in runs]):.3g}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _interval(found: dict | None) -> str:
-    if found is None:
-        return ""
-    low, high = found["ci95"]
-    return f"{found['iqm']:.4g} [{low:.4g}, {high:.4g}]"
 
 
 def main() -> None:
@@ -280,15 +273,7 @@ def main() -> None:
         print(name, flush=True)
         measure(name, list(asked.seeds))
     if asked.table:
-        page = HERE / "README.md"
-        start, stop = "<!-- imitated -->", "<!-- end of imitated -->"
-        text = re.sub(
-            f"{start}.*{stop}",
-            lambda _: f"{start}\n\n{table()}\n\n{stop}",
-            page.read_text(),
-            flags=re.S,
-        )
-        page.write_text(text)
+        put_table("imitated", table())
 
 
 if __name__ == "__main__":

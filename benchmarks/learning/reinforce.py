@@ -18,7 +18,6 @@ import argparse
 import json
 import os
 import platform
-import re
 import subprocess
 import time
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 from clone import spread
+from results_page import interval, put_table
 
 from understudy import settings
 from understudy.presets import EVALUATION_SEED, PPO, SAC, evaluate, settings_for
@@ -137,11 +137,11 @@ def table() -> str:
             f"{row.env.removeprefix(WORLDS)}, {row.method.upper()}",
             f"{found['runs'][0]['steps']:,}",
             f"{row.at_least:g}",
-            _interval(found["deterministic"]),
-            _interval(found["sampled"]),
+            interval(found["deterministic"]),
+            interval(found["sampled"]),
             means,
             _cost(found),
-            "" if peer is None else _interval(max_of(peer)),
+            "" if peer is None else interval(max_of(peer)),
             "" if peer is None else _cost(peer),
         ]
         lines.append(f"| {' | '.join(cells)} |")
@@ -151,11 +151,6 @@ def table() -> str:
 def max_of(found: dict) -> dict:
     """The better of likeliest and drawn actions."""
     return max((found["deterministic"], found["sampled"]), key=lambda x: x["iqm"])
-
-
-def _interval(found: dict) -> str:
-    low, high = found["ci95"]
-    return f"{found['iqm']:.4g} [{low:.4g}, {high:.4g}]"
 
 
 def _cost(found: dict) -> str:
@@ -177,15 +172,7 @@ def main() -> None:
         print(name, flush=True)
         measure(name, asked.peer, asked.seeds)
     if asked.table:
-        page = HERE / "README.md"
-        start, stop = "<!-- reinforced -->", "<!-- end of reinforced -->"
-        text = re.sub(
-            f"{start}.*{stop}",
-            lambda _: f"{start}\n\n{table()}\n\n{stop}",
-            page.read_text(),
-            flags=re.S,
-        )
-        page.write_text(text)
+        put_table("reinforced", table())
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def train(asked: argparse.Namespace, seed: int) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--env", default="Pendulum-v1")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=10_000)

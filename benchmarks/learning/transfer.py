@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+from results_page import put_table
 
 from understudy.data.demos import Demos
 from understudy.data.tabular import TabularActor
@@ -174,11 +174,9 @@ def main() -> None:
             print(runs[-1], flush=True)
         cost = round(time.process_time() - start, 1)
         FILE.write_text(json.dumps({"bounds": bounds, "cpu_seconds": cost, "runs": runs}) + "\n")
-    text, page = table(json.loads(FILE.read_text())), HERE / "README.md"
+    text = table(json.loads(FILE.read_text()))
     print(text)
-    start, stop = "<!-- moved -->", "<!-- end of moved -->"
-    around = re.compile(f"{start}.*{stop}", flags=re.DOTALL)
-    page.write_text(around.sub(lambda _: f"{start}\n\n{text}\n\n{stop}", page.read_text()))
+    put_table("moved", text)
 
 
 if __name__ == "__main__":
