@@ -55,10 +55,15 @@ def demos_of(name: str) -> Demos:
     return from_arrays(obs, actions, rewards, spec=spec)
 
 
+def _but_for_the_spec(lost: tuple[str, ...]) -> set[str]:
+    """What is lost even when the spec is given again."""
+    return {w for w in lost if "give spec=" not in w} - {"bounds of the actions"}
+
+
 @pytest.mark.parametrize("name", SPACES)
 def test_what_is_written_is_read_again_with_its_spaces(path: Path, name: str) -> None:
     demos = demos_of(name)
-    assert expert_npz_writer.write(path, demos) == ()
+    assert _but_for_the_spec(expert_npz_writer.write(path, demos)) == set()
     assert m.content(load_demos(path, spec=demos.spec)) == m.content(demos)
 
 
@@ -90,7 +95,8 @@ def test_why_episodes_ended_is_kept_beside_what_the_original_knows(path: Path) -
     demos = demos_of("vector, choices")
     ends = [End.TERMINATED, End.TRUNCATED, End.UNKNOWN]
     changed = [replace(e, end=end) for e, end in zip(demos, ends, strict=True)]
-    assert expert_npz_writer.write(path, replace(demos, episodes=changed)) == ()
+    lost = expert_npz_writer.write(path, replace(demos, episodes=changed))
+    assert _but_for_the_spec(lost) == set()
     assert [e.end for e in load_demos(path)] == ends
     arrays = dict(np.load(path))
     for words in (["over"] * 3, ["open"] * 2):
@@ -106,7 +112,7 @@ def test_demonstrations_without_spaces_are_written_too(path: Path) -> None:
     obs = [np.ones((n, 2), np.float32) for n in LENGTHS]
     actions = [np.stack([np.arange(n) % 3, np.arange(n) % 2], 1) for n in LENGTHS]
     demos = from_arrays(obs, actions, [np.zeros(n) for n in LENGTHS], spec=spec)
-    assert expert_npz_writer.write(path, demos) == ()
+    assert _but_for_the_spec(expert_npz_writer.write(path, demos)) == set()
     assert m.content(load_demos(path, spec=spec)) == m.content(demos)
 
 

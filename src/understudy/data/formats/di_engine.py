@@ -25,6 +25,7 @@ from understudy.data.formats.left_out import (
     left_out_beside_spec,
     left_out_beside_steps,
 )
+from understudy.data.formats.one_reward import OneReward
 from understudy.data.spec import Spec
 from understudy.errors import DemoError
 
@@ -80,10 +81,8 @@ def write(path: str | os.PathLike[str], demos: Demos) -> tuple[str, ...]:
             episode does not fit.
         MissingExtraError: h5py is not installed.
     """
-    lost = left_out_beside_spec(demos)
-    rewarded = not np.isnan(demos.returns).any()
-    if not rewarded and not np.isnan(demos.returns).all():
-        lost.add("rewards, which not all episodes have")
+    rewards = OneReward(demos)
+    lost = left_out_beside_spec(demos) | rewards.lost
     with beside(Path(path)) as place, writing(place) as file:
         for index, episode in enumerate(demos):
             check_steps(episode, demos.spec, f"episode {index}")
@@ -92,17 +91,17 @@ def write(path: str | os.PathLike[str], demos: Demos) -> tuple[str, ...]:
                 lost.add("why episodes ended")
             if not episode.final_obs_known:
                 lost.add("that last observations are missing (the one before stands there again)")
-            for name, rows in _rows(path, episode, demos.spec, rewarded=rewarded).items():
+            for name, rows in _rows(path, episode, demos.spec).items():
                 _append(file, name, rows)
+            if rewards.complete:
+                _append(file, "reward", np.asarray(rewards.of(episode, lost))[:, None])
         if "done" not in file:
             raise DemoError(f"{os.fspath(path)}: no episode to write")
     return tuple(sorted(lost))
 
 
-def _rows(
-    path: str | os.PathLike[str], episode: Episode, spec: Spec, *, rewarded: bool
-) -> dict[str, NDArray[Any]]:
-    """Every transition of an episode, `[T, ...]` by name."""
+def _rows(path: str | os.PathLike[str], episode: Episode, spec: Spec) -> dict[str, NDArray[Any]]:
+    """Every transition of an episode but for its reward, `[T, ...]` by name."""
     given = as_given(episode, spec)
     if len(given.obs) != 1 or len(given.action) != 1:
         raise DemoError(
@@ -110,10 +109,8 @@ def _rows(
             "one of actions from HDF5: write it as di-engine, which is a pickle, or as Minari"
         )
     (seen,), (done,) = given.obs.values(), given.action.values()
-    rows = {"obs": seen[:-1], "next_obs": seen[1:], "action": done}
-    if rewarded:
-        rows["reward"] = np.asarray(episode.reward)[:, None]
-    return rows | {"done": np.arange(len(episode)) == len(episode) - 1}
+    last = np.arange(len(episode)) == len(episode) - 1
+    return {"obs": seen[:-1], "next_obs": seen[1:], "action": done, "done": last}
 
 
 def _append(file: Any, name: str, rows: NDArray[Any]) -> None:

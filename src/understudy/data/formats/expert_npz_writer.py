@@ -21,7 +21,12 @@ from understudy.data.demos import Demos
 from understudy.data.episode import End, Episode, Tree
 from understudy.data.formats.beside import beside
 from understudy.data.formats.expert_npz import ENDS
-from understudy.data.formats.left_out import check_steps, left_out
+from understudy.data.formats.left_out import (
+    check_steps,
+    left_out_beside_spec,
+    left_out_beside_steps,
+)
+from understudy.data.formats.one_reward import OneReward
 from understudy.data.spec import Obs, Spec
 from understudy.errors import DemoError
 
@@ -51,9 +56,7 @@ def write(
     folder = path.parent / (image_folder or f"{path.stem}_images")
     if folder.parent != path.parent or folder.name in ("..", path.name):
         raise DemoError(f"image_folder={image_folder!r}: expected a name, for a folder beside it")
-    lost = set[str]()
-    if np.isfinite([*spec.action.low, *spec.action.high]).any() and not spec.action_space:
-        lost.add("bounds of the actions")
+    lost, one_reward = left_out_beside_spec(demos), OneReward(demos)
     obs: list[NDArray[Any]] = []
     actions: list[NDArray[Any]] = []
     rewards: list[NDArray[Any]] = []
@@ -67,7 +70,8 @@ def write(
             rows = seen({name: x[:-1] for name, x in episode.obs.items()})
             obs.append(rows if pictures is None else pictures.save(rows))
             actions.append(done(episode))
-            rewards.append(_rewards(episode))
+            given = one_reward.of(episode, lost)
+            rewards.append(np.zeros(len(episode), one_reward.dtype) if given is None else given)
             ends.append(episode.end)
         if not obs:
             raise DemoError(f"{path}: no episode, and so nothing to write")
@@ -88,16 +92,12 @@ def write(
 
 
 def _lost(episode: Episode) -> set[str]:
-    lost = left_out(episode)
+    lost = left_out_beside_steps(episode)
     if episode.final_obs_known:
         lost.add("last observations")
     if episode.reward is None:
         lost.add("that there are no rewards")
     return lost
-
-
-def _rewards(episode: Episode) -> NDArray[Any]:
-    return np.zeros(len(episode)) if episode.reward is None else episode.reward
 
 
 def _seen(path: Path, spec: Spec) -> Callable[[Tree], NDArray[Any]]:

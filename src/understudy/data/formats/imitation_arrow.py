@@ -33,6 +33,7 @@ from understudy.data.formats.left_out import (
     left_out_beside_spec,
     left_out_beside_steps,
 )
+from understudy.data.formats.one_reward import OneReward
 from understudy.data.formats.refusal import (
     MOST_EPISODES,
     budget,
@@ -217,9 +218,8 @@ class _Writing:
 
     def __init__(self, demos: Demos) -> None:
         self._demos, self.lost = demos, left_out_beside_spec(demos)
-        self._rewarded = not np.isnan(demos.returns).any()
-        if not self._rewarded and not np.isnan(demos.returns).all():
-            self.lost.add("rewards, which not all episodes have")
+        self._rewards = OneReward(demos)
+        self.lost |= self._rewards.lost
 
     def batches(self, path: str | os.PathLike[str]) -> Iterator[Any]:
         """All episodes, as pyarrow batches of some of them."""
@@ -247,8 +247,8 @@ class _Writing:
             self.lost.add("that last observations are missing (the one before stands there again)")
         row = {"obs": next(iter(given.obs.values())), "acts": next(iter(given.action.values()))}
         row["terminal"] = np.array(episode.end is not End.OPEN)
-        if self._rewarded:
-            row["rews"] = np.asarray(episode.reward)
+        if self._rewards.complete:
+            row["rews"] = np.asarray(self._rewards.of(episode, self.lost))
         return row
 
 

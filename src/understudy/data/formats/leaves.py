@@ -21,6 +21,9 @@ from understudy.data.formats.store import Shaped
 from understudy.data.spec import ActionSpec, Obs, Spec
 from understudy.errors import EnvError
 
+# What DI-engine's hybrid policies call choices and numbers, whatever the action space is like.
+HYBRID = ("action_type", "action_args")
+
 
 class Meaning(Protocol):
     """What arrays mean.
@@ -203,6 +206,8 @@ class _OfSpaces:
     def action(self, arrays: Tree) -> Action:
         from gymnasium.vector.utils import batch_space, iterate
 
+        if set(arrays) == set(HYBRID) and self.spec.action.continuous and self.spec.action.branches:
+            return self._hybrid(*(arrays[name] for name in HYBRID))
         nested = self._nest(self._done, arrays, choose=True)
         done = self.spec.action
         if isinstance(nested, np.ndarray) and done.continuous and nested.dtype.kind == "f":
@@ -217,6 +222,21 @@ class _OfSpaces:
         except EnvError as error:
             found = f"do not fit their space ({error})"
             raise self._file.refusal("actions", found, "values of it") from None
+
+    def _hybrid(self, choices: NDArray[Any], numbers: NDArray[Any]) -> Action:
+        done, count = self.spec.action, len(numbers)
+        kind, args = HYBRID
+        flat = choices.reshape(len(choices), math.prod(choices.shape[1:]))
+        return Action(
+            _cast(
+                self._file,
+                args,
+                numbers.reshape(count, math.prod(numbers.shape[1:])),
+                (done.continuous,),
+                np.dtype(done.dtype),
+            ),
+            as_choices(self._file, kind, flat, done.branches),
+        )
 
     def _nest(self, space: Any, arrays: Tree, name: str = "", *, choose: bool = False) -> Any:
         from gymnasium import spaces

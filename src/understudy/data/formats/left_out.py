@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 import numpy as np
 
 from understudy.data.demos import Demos
@@ -19,7 +22,7 @@ def left_out(episode: Episode) -> set[str]:
             ("who acted", bool(episode.acted_by.any())),
             ("agents, groups and teams", bool(episode.agent or episode.group or episode.team)),
             ("tags", bool(episode.tags)),
-            ("infos of episodes", bool(set(episode.info) - {"subsets"})),
+            ("infos of episodes", bool(episode.info)),
         )
         if there
     }
@@ -45,9 +48,41 @@ def left_out_beside_spec(demos: Demos) -> set[str]:
         lost.add("bounds of the actions")
     if action.branches:
         lost.add("how many choices there are (give spec= when it is read again)")
+    if any(obs.goal or obs.kind in ("entities", "mask") for obs in demos.spec.obs.values()):
+        lost.add("which observations are lists, masks or goals (give spec= when it is read again)")
+    if _codes(demos.spec):
+        lost.add("which numbers are choices, and their first (give spec= when it is read again)")
     if demos.provenance.env_id:
         lost.add("the environment's id")
     return lost
+
+
+def _codes(spec: Spec) -> bool:
+    """Whether values of the spaces look like numbers and are choices, of things seen or from 1."""
+    if spec.observation_space is None or spec.action_space is None:
+        return False
+    from understudy.data.spaces import space_from_json
+
+    seen, done = map(space_from_json, (spec.observation_space, spec.action_space))
+    return any(_is_choice(part) for part in _parts(seen)) or any(
+        _is_choice(part) and np.any(part.start) for part in _parts(done)
+    )
+
+
+def _is_choice(space: Any) -> bool:
+    from gymnasium import spaces
+
+    return isinstance(space, spaces.Discrete | spaces.MultiDiscrete)
+
+
+def _parts(space: Any) -> Iterator[Any]:
+    """The spaces at the leaves of a nested one."""
+    inner = getattr(space, "spaces", None)
+    if inner is None:
+        yield space
+        return
+    for part in inner.values() if isinstance(inner, Mapping) else inner:
+        yield from _parts(part)
 
 
 def left_out_beside_steps(episode: Episode) -> set[str]:

@@ -22,6 +22,7 @@ from understudy.data.formats.left_out import (
     left_out_beside_steps,
 )
 from understudy.data.formats.lerobot import INFO_FILE, VERSION
+from understudy.data.formats.one_reward import OneReward
 from understudy.errors import DemoError
 
 FRAMES_PER_SECOND = 10
@@ -76,9 +77,8 @@ class _Writing:
         self._episodes: list[dict[str, Any]] = []
         self._sums: dict[str, _Sums] = {}
         self._writer: Any = None
-        self._rewarded = not np.isnan(demos.returns).any()
-        if not self._rewarded and not np.isnan(demos.returns).all():
-            self.lost.add("rewards, which not all episodes have")
+        self._rewards = OneReward(demos)
+        self.lost |= self._rewards.lost
         self._total = self._file = 0
 
     def add(self, index: int, episode: Episode) -> None:
@@ -155,8 +155,8 @@ class _Writing:
         arrays = self._named("observation", given.obs, steps)
         arrays |= self._named("action", given.action, steps)
         last = np.arange(steps) == steps - 1
-        if self._rewarded:
-            arrays["next.reward"] = np.asarray(episode.reward)
+        if self._rewards.complete:
+            arrays["next.reward"] = np.asarray(self._rewards.of(episode, self.lost))
         arrays["next.done"] = last & (episode.end is not End.OPEN)
         arrays["next.terminated"] = last & (episode.end is End.TERMINATED)
         arrays["next.truncated"] = last & (episode.end is End.TRUNCATED)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from understudy.data.formats.dtypes import dtypes_of
 from understudy.data.formats.footer import MAGIC
 from understudy.data.formats.layout import spec_from_json
 from understudy.data.formats.left_out import check_steps, kept_seed, left_out
+from understudy.data.formats.one_reward import OneReward
 from understudy.data.formats.parquet import Parquet
 from understudy.data.formats.put import spec_text
 from understudy.data.formats.refusal import budget, refusal
@@ -199,11 +201,13 @@ def _noted(file: Parquet) -> Spec | None:
 def _batches(demos: Demos, lost: set[str]) -> Iterator[Any]:
     import pyarrow as pa
 
-    waiting: list[Any] = []
+    rewards, waiting = OneReward(demos), list[Any]()
     for index, episode in enumerate(demos):
         check_steps(episode, demos.spec, f"episode {index}")
         lost |= left_out(episode)
-        waiting.append(_batch(index, episode, kept_seed(episode, lost), demos.spec))
+        episode = replace(episode, reward=rewards.of(episode, lost))
+        seed, kind = kept_seed(episode, lost), rewards.dtype or np.dtype(np.float64)
+        waiting.append(_batch(index, episode, seed, demos.spec, pa.from_numpy_dtype(kind)))
         if sum(batch.nbytes for batch in waiting) > _GROUP_BYTES:
             yield pa.concat_batches(waiting)
             waiting = []
@@ -211,7 +215,7 @@ def _batches(demos: Demos, lost: set[str]) -> Iterator[Any]:
         yield pa.concat_batches(waiting)
 
 
-def _batch(index: int, episode: Episode, seed: int | None, spec: Spec) -> Any:
+def _batch(index: int, episode: Episode, seed: int | None, spec: Spec, kind: Any) -> Any:
     import pyarrow as pa
 
     given = as_given(episode, spec)
@@ -226,7 +230,6 @@ def _batch(index: int, episode: Episode, seed: int | None, spec: Spec) -> Any:
     for name, values in given.action.items():
         columns[f"action.{name}" if name else "action"] = _padded(array_of(values), known)
     reward = episode.reward
-    kind = pa.from_numpy_dtype(np.float64 if reward is None else reward.dtype)
     columns["reward"] = pa.nulls(rows, kind) if reward is None else _padded(pa.array(reward), known)
     last = np.arange(steps) == steps - 1
     for name, flag in (

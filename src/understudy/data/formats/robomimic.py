@@ -12,6 +12,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,17 @@ from understudy.data.formats.beside import beside
 from understudy.data.formats.flat import paths_of
 from understudy.data.formats.grouped import Grouped, Part, Said, lengths_of, read_grouped
 from understudy.data.formats.hdf5 import Hdf5, writing
-from understudy.data.formats.left_out import check_steps, left_out
+from understudy.data.formats.left_out import (
+    check_steps,
+    left_out_beside_spec,
+    left_out_beside_steps,
+)
 from understudy.data.formats.refusal import label
 from understudy.data.spec import Spec
 from understudy.errors import DemoError
 
+_NO_ENV = "unknown"  # robomimic must be given a name
+_SUBSET = re.compile(r"[\w.-]{1,100}")
 _DEMO = re.compile(r"demo_(0|[1-9][0-9]{0,8})")
 
 
@@ -55,11 +62,10 @@ def read(path: str | os.PathLike[str], *, spec: Spec | None = None) -> Demos:
     subsets = _subsets(file)
     known = file.holds(f"{demos[0]}/obs")
     seen = paths_of(file, f"{demos[0]}/{'obs' if known else 'states'}")
-    then = file.holds(f"{demos[0]}/next_obs")
-    rewarded = file.holds(f"{demos[0]}/rewards")
 
     def part(index: int) -> Part:
         demo = demos[index]
+        then = file.holds(f"{demo}/next_obs")
         if not known:
             seen_here = {"states": f"{demo}/states"}
         else:
@@ -68,7 +74,7 @@ def read(path: str | os.PathLike[str], *, spec: Spec | None = None) -> Demos:
             obs=seen_here,
             final_obs={name: f"{demo}/next_obs/{name}" for name in seen} if then else {},
             action={"": f"{demo}/actions"},
-            reward=f"{demo}/rewards" if rewarded else None,
+            reward=f"{demo}/rewards" if file.holds(f"{demo}/rewards") else None,
             label=label(path, numbers[index]),
         )
 
@@ -113,19 +119,20 @@ def write(path: str | os.PathLike[str], demos: Demos) -> tuple[str, ...]:
             f"{os.fspath(path)}: {spec.describe()}; robomimic knows continuous actions only: "
             "write it as Minari"
         )
-    lost = (
-        {"bounds of the actions"}
-        if np.isfinite([*spec.action.low, *spec.action.high]).any()
-        else set[str]()
-    )
+    lost = left_out_beside_spec(demos) - {"the environment's id"}
+    subsets: dict[str, list[str]] = {}
     with beside(Path(path)) as place, writing(place) as file:
         data: Any = file.create_group("data")
         for index, episode in enumerate(demos):
             check_steps(episode, spec, f"episode {index}")
             lost |= _put(data.create_group(f"demo_{index}"), episode)
+            for name in _subsets_of(episode):
+                subsets.setdefault(name, []).append(f"demo_{index}")
             total += len(episode)
+        for name, members in subsets.items():
+            file[f"mask/{name}"] = np.array(members, "S")
         data.attrs["total"] = total
-        env = {"env_name": demos.provenance.env_id or "unknown", "env_type": 2, "env_kwargs": {}}
+        env = {"env_name": demos.provenance.env_id or _NO_ENV, "env_type": 2, "env_kwargs": {}}
         data.attrs["env_args"] = np.bytes_(json.dumps(env))  # of a fixed length, to be read again
     return tuple(sorted(lost))
 
@@ -145,7 +152,17 @@ def _put(group: Any, episode: Episode) -> set[str]:
         if episode.final_obs_known:
             group.create_dataset(f"next_obs/{name}", data=rows[1:], **pack)
     lost = {"why episodes ended"} if episode.end is not End.UNKNOWN else set[str]()
-    return lost | left_out(episode)
+    kept = {name: x for name, x in episode.info.items() if name != "subsets"}
+    info = kept if _subsets_of(episode) else episode.info
+    return lost | left_out_beside_steps(replace(episode, info=info))
+
+
+def _subsets_of(episode: Episode) -> list[str]:
+    """The subsets that an episode is in, as `read` says them; empty if they are anything else."""
+    given: Any = episode.info.get("subsets")
+    names: list[Any] = given if isinstance(given, list) else []
+    good = all(isinstance(name, str) and _SUBSET.fullmatch(name) for name in names)
+    return names if good else []
 
 
 def _subsets(file: Hdf5) -> dict[str, set[int]]:
@@ -164,4 +181,4 @@ def _env_id(file: Hdf5) -> str | None:
         name = json.loads(text)["env_name"] if isinstance(text, str) else None
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    return name[:200] if isinstance(name, str) else None
+    return name[:200] if isinstance(name, str) and name != _NO_ENV else None

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from understudy.data.episode import Tree
 from understudy.data.formats.mlagents import encode
 from understudy.data.formats.mlagents.columns import NONE, TRANSLATIONAL, VARIABLE
+from understudy.data.formats.mlagents.table import MASK
 from understudy.data.spec import Obs, Spec, present
 from understudy.errors import DemoError
 
@@ -35,6 +36,8 @@ def changes(spec: Spec) -> set[str]:
     lost: set[str] = set()
     for name, obs in spec.obs.items():
         if obs.kind == "mask":
+            if name != MASK:
+                lost.add(f"the name of '{name}', which is read as '{MASK}'")
             continue
         if obs.dtype not in ("float32", "uint8" if obs.kind == "image" else "float32"):
             lost.add(f"dtype {obs.dtype} of '{name}': sensors send float32")

@@ -22,7 +22,7 @@ from understudy.data.action import Action
 from understudy.data.demos import Demos
 from understudy.data.episode import End, Episode
 from understudy.data.formats.beside import beside
-from understudy.data.formats.left_out import check_steps, left_out
+from understudy.data.formats.left_out import check_steps, left_out_beside_steps
 from understudy.data.formats.mlagents import encode
 from understudy.data.formats.mlagents.file import BRAIN_AT
 from understudy.data.formats.mlagents.messages import Brain, Metadata
@@ -73,6 +73,8 @@ def write(
             if first:
                 file.write(encode.delimited(encode.brain(_brain(demos, episode), old=old)))
                 writing.behavior, first = _behavior(demos, episode), False
+                if demos.provenance.env_id:
+                    writing.lost.add("the environment's id, which names the behavior at most")
             for record in writing.records(episode):
                 file.write(encode.delimited(record))
         if first:
@@ -145,7 +147,7 @@ class _Writing:
     def _note(self, episode: Episode) -> None:
         kept = {name: x for name, x in episode.info.items() if name not in _KEPT}
         # Groups and teams have a place here, other than in most layouts.
-        lost = left_out(replace(episode, info=kept, agent=0, group=0, team=0))
+        lost = left_out_beside_steps(replace(episode, info=kept, agent=0, group=0, team=0))
         if episode.info.get("behavior", self.behavior) != self.behavior:
             lost.add("names of behaviors: all of a file is one behavior's")
         if episode.group not in _INT32:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,8 +19,15 @@ from numpy.typing import NDArray
 
 from understudy.data.demos import Demos
 from understudy.data.episode import End, Episode
+from understudy.data.formats.as_given import Given, as_given
 from understudy.data.formats.beside import beside
-from understudy.data.formats.left_out import check_steps, left_out
+from understudy.data.formats.leaves import HYBRID
+from understudy.data.formats.left_out import (
+    check_steps,
+    left_out_beside_spec,
+    left_out_beside_steps,
+)
+from understudy.data.formats.one_reward import OneReward
 from understudy.data.formats.pickled.arrays import STORAGES, TORCH_MAGIC, TORCH_VERSION
 from understudy.data.spec import Spec
 from understudy.errors import DemoError
@@ -63,20 +71,22 @@ def _write(
     demos: Demos,
     grouped: Callable[[Iterator[bytes]], Iterator[bytes]],
 ) -> tuple[str, ...]:
-    spec, lost = demos.spec, set[str]()
-    rewarded = not np.isnan(demos.returns).any()
-    if not rewarded:
-        lost.add("rewards, which some episodes do not have")
-    if np.isfinite([*spec.action.low, *spec.action.high]).any():
-        lost.add("bounds of the actions")
+    spec, rewards = demos.spec, OneReward(demos)
+    lost = left_out_beside_spec(demos) | rewards.lost
+    last, listed = len(demos) - 1, grouped is _as_list
     with beside(Path(path)) as place, place.open("wb") as file:
         memo = _Memo()
         file.write(_START + _LIST)
         for index, episode in enumerate(demos):
             check_steps(episode, spec, f"episode {index}")
+            # Only the end of the whole list can be without a flag, or every end of a list.
+            done = episode.end is not End.OPEN or not (listed or index == last)
             lost |= _lost(episode)
-            for_each = _steps(episode, spec, memo, rewarded=rewarded)
-            _put(file, grouped(_appended(for_each, grouped is _as_list)))
+            if done and episode.end is not End.UNKNOWN:
+                lost.add("why episodes ended")
+            reward = rewards.of(episode, lost) if rewards.complete else None
+            for_each = _steps(replace(episode, reward=reward), spec, memo, done=done)
+            _put(file, grouped(_appended(for_each, listed)))
         file.write(_STOP)
     return tuple(sorted(lost))
 
@@ -92,33 +102,31 @@ def _put(file: IO[bytes], parts: Iterator[bytes]) -> None:
 
 
 def _lost(episode: Episode) -> set[str]:
-    lost = left_out(episode)
-    if episode.end not in (End.UNKNOWN, End.OPEN):
-        lost.add("why episodes ended")
+    lost = left_out_beside_steps(episode)
     if not episode.final_obs_known:
-        lost.add("that last observations are missing")
+        lost.add("that last observations are missing (the one before stands there again)")
     return lost
 
 
-def _steps(episode: Episode, spec: Spec, memo: _Memo, *, rewarded: bool) -> Iterator[bytes]:
+def _steps(episode: Episode, spec: Spec, memo: _Memo, *, done: bool) -> Iterator[bytes]:
     """Every step as a dictionary."""
+    given = as_given(episode, spec)
     rows: _Nested = {
-        "obs": _nested({name: x[:-1] for name, x in episode.obs.items()}),
-        "next_obs": _nested({name: x[1:] for name, x in episode.obs.items()}),
-        "action": _action(episode, spec),
+        "obs": _nested({name: x[:-1] for name, x in given.obs.items()}),
+        "next_obs": _nested({name: x[1:] for name, x in given.obs.items()}),
+        "action": _action(episode, spec, given),
     }
-    if rewarded and episode.reward is not None:
+    if episode.reward is not None:
         rows["reward"] = episode.reward[:, None]
     views = _stored(rows, memo)
     last = len(episode) - 1
     for step in range(len(episode)):
-        done = step == last and episode.end is not End.OPEN
         yield (
             _DICT
             + _MARK
             + b"".join(_text(key) + view(step) for key, view in views.items())
             + _text("done")
-            + (_TRUE if done else _FALSE)
+            + (_TRUE if done and step == last else _FALSE)
             + _ITEMS
         )
 
@@ -137,13 +145,14 @@ def _nested(arrays: dict[str, NDArray[Any]]) -> Any:
     return out
 
 
-def _action(episode: Episode, spec: Spec) -> Any:
+def _action(episode: Episode, spec: Spec, given: Given) -> Any:
     continuous, discrete = episode.action
     choices = discrete[:, 0] if len(spec.action.branches) == 1 else discrete
     if spec.action.continuous and spec.action.branches:
-        # The names of DI-engine's hybrid policies.
-        return {"action_type": choices, "action_args": continuous}
-    return choices if spec.action.branches else continuous
+        return dict(zip(HYBRID, (choices, continuous), strict=True))
+    if spec.action_space is None:
+        return choices if spec.action.branches else continuous
+    return _nested(given.action)
 
 
 def _stored(rows: Any, memo: _Memo) -> dict[str, Callable[[int], bytes]]:
