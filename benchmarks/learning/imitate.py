@@ -93,8 +93,10 @@ ROWS = {
     "dac-half-cheetah": Row(
         "dac", "HalfCheetah-v5", 4, 20, "95 % of the expert", 200_000, controls=False
     ),
-    "sqil-cartpole": Row("sqil", "CartPole-v1", 1, 20, ">= 475", 15_000),
-    "sqil-constant": Row("sqil", "CartPole-v1", 50, 1, "<= 15", 5_000, shown="constant"),
+    "sqil-cartpole": Row("sqil", "CartPole-v1", 1, 20, ">= 475", 15_000, controls=False),
+    "sqil-constant": Row(
+        "sqil", "CartPole-v1", 50, 1, "<= 15", 5_000, shown="constant", controls=False
+    ),
 }
 
 

@@ -13,7 +13,8 @@ Last weights play 100 episodes by their likeliest actions, and everybody sees th
 Intervals are at 95 % and draw seeds, then episodes.
 
 The row `walks` recovers the reward of a grid world from ever more walks: of every kind of ground,
-and of every cell. `drift` and `watched` are single runs that the tutorial shows from inside.
+and of every cell. `drift` and `watched` are single runs that the tutorial shows from inside. Demonstrators that are to be copied though they are
+bad, and MountainCar, are rows of `imitate.py` and `dagger.py`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from clone import compact, spread
 from numpy.typing import NDArray
 
 from understudy.data.action import Action
-from understudy.data.actor import Actor, Fixed
+from understudy.data.actor import Actor
 from understudy.data.demos import Demos
 from understudy.data.episode import Tree
 from understudy.data.subsample import subsample
@@ -59,6 +60,7 @@ from understudy.worlds.grid_world import GridWorld, expert
 FILE = Path(__file__).parent / "results" / "tutorial.json"
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 SEEDS, EPISODES, STEPS, ROUNDS = 5, 100, 100_000, 5
+COUNTS = (1, 4, 7, 10)
 WALKS = (10, 30, 100, 300, 1000)
 SMOOTH = 10
 FEATURES = {"kinds": "three kinds of ground", "cells": "every cell for itself"}
@@ -73,32 +75,16 @@ class Row:
     Attributes:
         env: What.
         every: One step in so many is kept.
-        counts: How many demonstrations.
-        constant: Whether the demonstrator always takes the first choice.
     """
 
     env: str
     every: int
-    counts: tuple[int, ...] = (1, 4, 7, 10)
-    constant: bool = False
-
-    def expert(self) -> Actor | str:
-        """Who demonstrates."""
-        return Fixed(first_choice) if self.constant else "scripted"
 
 
 ROWS = {
     "cartpole": Row("CartPole-v1", 20),
     "acrobot": Row("Acrobot-v1", 5),
-    "mountain-car": Row("MountainCar-v0", 5, (1, 10)),
-    "constant": Row("CartPole-v1", 1, (10,), constant=True),
 }
-
-
-def first_choice(obs: Tree) -> Action:
-    """Always the same."""
-    count = len(next(iter(obs.values())))
-    return Action(np.zeros((count, 0), np.float32), np.zeros((count, 1), np.int64))
 
 
 class Seldom:
@@ -129,13 +115,11 @@ def imitated(row: Row, demos: Demos, seed: int) -> Any:
 
 def asked(row: Row, demos: Demos, seed: int) -> Any:
     """Is shown a fifth of the pairs, and has as many answers as there are others."""
-    known = row.expert()
-    actor = scripted(row.env, demos.spec) if isinstance(known, str) else known
     first = Demos(demos.spec, demos.episodes[::ROUNDS])
     labels = -(-(demos.num_steps - first.num_steps) // (ROUNDS - 1))
     return DAgger(
         row.env,
-        Seldom(actor, row.every, seed),
+        Seldom(scripted(row.env, demos.spec), row.every, seed),
         demos=first,
         seed=seed,
         rounds=ROUNDS,
@@ -154,7 +138,7 @@ METHODS: dict[str, Callable[[Row, Demos, int], Any]] = {
 
 def measured(row: Row, method: str, count: int, seed: int) -> dict:
     """One policy: what it learned from, what that cost, and what it brings."""
-    whole = record(row.env, row.expert(), episodes=count, seed=1000 * seed, slots=1)
+    whole = record(row.env, "scripted", episodes=count, seed=1000 * seed, slots=1)
     demos = subsample(whole, row.every, np.random.default_rng(seed))
     start = time.process_time()
     agent = METHODS[method](row, demos, seed)
@@ -181,10 +165,10 @@ def measure(name: str, methods: list[str], known: dict) -> None:
     runs = {(x["method"], x["demonstrations"], x["seed"]): x for x in kept}
     beside = {
         who: spread([np.round(evaluate(actor, row.env, episodes=EPISODES).returns, 2)])
-        for who, actor in {"expert": row.expert(), "random": "random"}.items()
+        for who, actor in (("expert", "scripted"), ("random", "random"))
     }
     for seed in range(SEEDS):
-        for count in row.counts:
+        for count in COUNTS:
             for method in methods:
                 runs[method, count, seed] = one = measured(row, method, count, seed)
                 said = f"{name} {method} {count} seed {seed}: {spread([one['returns']])['iqm']}"
@@ -314,7 +298,7 @@ def draw_returns(known: dict) -> None:
                 for x, point in zip(at, same, strict=True):
                     seeds = point["iqm_by_seed"]
                     axis.plot([x] * len(seeds), seeds, "_", color=color, markersize=7, alpha=0.7)
-            axis.set_xticks(row.counts)
+            axis.set_xticks(COUNTS)
             axis.set_xlabel("demonstrations")
         axes[0].set_ylabel("return")
         axes[0].legend(loc="lower right")
@@ -418,14 +402,13 @@ def table(known: dict) -> str:
     for name, row in ROWS.items():
         if name not in known:
             continue
-        for count in row.counts:
+        for count in COUNTS:
             same = {x["method"]: x for x in known[name]["points"] if x["demonstrations"] == count}
             pairs = next(iter(same.values()))["pairs"]
             told = f"{min(pairs)}" if min(pairs) == max(pairs) else f"{min(pairs)}–{max(pairs)}"
-            task = row.env + (", always left" if row.constant else "")
             cells = [interval(same[method]) if method in same else "" for method in METHODS]
             lines.append(
-                f"| {task} | {count} | {told} | {' | '.join(cells)} |".replace("-", "−").replace(
+                f"| {row.env} | {count} | {told} | {' | '.join(cells)} |".replace("-", "−").replace(
                     "−v", "-v"
                 )
             )
