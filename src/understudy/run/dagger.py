@@ -51,8 +51,9 @@ class DAggerConfig:
     """Files or folders of demonstrations. Where there are some they are the first round, in which
     nobody is asked."""
     expert: str = "scripted"
-    """Who is asked: `scripted`; a run's id or folder, or a policy's; or `module:name`, an actor or
-    a function of an observation that returns an action, or None to say nothing."""
+    """Who is asked: `scripted`; a run's id or folder, or a policy's; a `FILE.zip` that
+    Stable-Baselines3 saved; `human`, a person at the keyboard; or `module:name`, an actor or a
+    function of an observation that returns an action, or None to say nothing."""
     seed: Annotated[int, Ge(0)] = 0
     """Of everything that is random."""
     rounds: Annotated[int, Gt(0)] = 8
