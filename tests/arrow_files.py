@@ -9,9 +9,14 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 import mutants as m
 from understudy.data.episode import check_episode
 from understudy.data.formats.door import load_demos
+
+# How many damaged files there are in the usual run, and in the nightly one.
+COUNTS = (1000, pytest.param(10_000, marks=[pytest.mark.slow, pytest.mark.timeout(1800)]))
 
 
 def read(path: Path) -> str:

@@ -92,6 +92,14 @@ def test_no_mutant_is_read_as_different_data(whole: tuple[bytes, str]) -> None:
     assert same_or_refused(survive(reads, front), said) > 150
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_none_of_ten_thousand_mutants_is_read_as_different_data(whole: tuple[bytes, str]) -> None:
+    data, said = whole
+    outcomes = survive(reads, mutants(data, 10_000, random.Random(3)))
+    assert same_or_refused(outcomes, said) > 5800
+
+
 def test_no_mutant_of_b_tree_pages_is_read_as_different_data(whole: tuple[bytes, str]) -> None:
     data, said = whole
 

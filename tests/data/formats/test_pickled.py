@@ -433,6 +433,7 @@ def test_a_thousand_damaged_pickles_are_read_or_refused() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_ten_thousand_damaged_pickles_are_read_or_refused() -> None:
     _damaged(3334)
 
