@@ -85,7 +85,9 @@ ROWS = {
     "gail-mountain-car": Row("gail", "MountainCar-v0", 1, 5, "expert - 5 %"),
     "dac-cartpole": Row("dac", "CartPole-v1", 1, 20, ">= 475", 15_000),
     "dac-constant": Row("dac", "CartPole-v1", 50, 1, "<= 15", 5_000, shown="constant"),
-    "dac-random": Row("dac", "CartPole-v1", 50, 1, "as shown", 10_000, shown="random"),
+    "dac-random": Row(
+        "dac", "CartPole-v1", 50, 1, "as shown", 10_000, shown="random", controls=False
+    ),
     "dac-acrobot": Row("dac", "Acrobot-v1", 10, 5, "expert - 5 %", 50_000, controls=False),
     "dac-mountain-car": Row("dac", "MountainCar-v0", 10, 5, "expert - 5 %", 50_000, controls=False),
     "dac-lander": Row("dac", "LunarLander-v3", 4, 1, ">= 230", controls=False),
