@@ -13,8 +13,9 @@ Last weights play 100 episodes by their likeliest actions, and everybody sees th
 Intervals are at 95 % and draw seeds, then episodes.
 
 The row `walks` recovers the reward of a grid world from ever more walks: of every kind of ground,
-and of every cell. `drift` and `watched` are single runs that the tutorial shows from inside. Demonstrators that are to be copied though they are
-bad, and MountainCar, are rows of `imitate.py` and `dagger.py`.
+and of every cell. `drift` and `watched` are single runs that the tutorial shows from inside.
+Demonstrators that are to be copied though they are bad, and MountainCar, are rows of `imitate.py`
+and `dagger.py`.
 """
 
 from __future__ import annotations
@@ -290,6 +291,8 @@ def draw_returns(known: dict) -> None:
             axis.axhline(data["random"]["iqm"], color=GRAY, linewidth=1.2, linestyle=(0, (1, 2)))
             for shift, (method, color) in zip((-0.18, 0, 0.18), COLORS.items(), strict=True):
                 same = [x for x in data["points"] if x["method"] == method]
+                if not same:
+                    continue
                 at = np.array([x["demonstrations"] for x in same]) + shift
                 middle = [x["iqm"] for x in same]
                 low, high = np.transpose([x["ci95"] for x in same])
@@ -299,14 +302,15 @@ def draw_returns(known: dict) -> None:
                     seeds = point["iqm_by_seed"]
                     axis.plot([x] * len(seeds), seeds, "_", color=color, markersize=7, alpha=0.7)
             axis.set_xticks(COUNTS)
+            axis.margins(x=0.06, y=0.1)
             axis.set_xlabel("demonstrations")
         axes[0].set_ylabel("return")
-        axes[0].legend(loc="lower right")
+        axes[1].legend(loc="center right")
         for axis, name in zip(axes, ("cartpole", "acrobot"), strict=True):
             for who in ("expert", "random"):
                 value = known[name][who]["iqm"]
-                place = {"xy": (0.0, value), "xycoords": ("axes fraction", "data")}
-                axis.annotate(who, **place, xytext=(2, 3), textcoords="offset points", color=SOFT)
+                place = {"xy": (0.42, value), "xycoords": ("axes fraction", "data")}
+                axis.annotate(who, **place, xytext=(0, 4), textcoords="offset points", color=SOFT)
 
 
 def draw_walks(known: dict) -> None:
