@@ -18,8 +18,8 @@ HEAD = """\
 
 Every setting of `understudy learn`, by method, as `understudy config --with METHOD --list` prints
 them; this page is written by `tools/write_settings.py`. [How to say them](howto/settings.md). Some
-methods are others with a recipe: their settings are the same, and what the recipe says stands at the
-end.
+methods are others with a recipe: their settings are the same, and what the recipe says stands at
+the end.
 """
 TITLES = {
     "bc": "Behavioral cloning: `--with bc`",

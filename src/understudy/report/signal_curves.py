@@ -68,7 +68,8 @@ def draw_signals(lines: Lines, path: Path) -> None:
 def _title(told: Mapping[str, Mapping[str, Curve]]) -> str:
     for name, curves in told.items():
         if "lived" in curves:
-            return f"At the end {name} tells {curves['lived'][1][-1]:.0%} of the policy’s steps from shown ones"
+            share = curves["lived"][1][-1]
+            return f"At the end {name} tells {share:.0%} of the policy’s steps from shown ones"
     return "What was sought"
 
 
