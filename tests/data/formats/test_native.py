@@ -529,3 +529,21 @@ def test_an_interruption_leaves_what_was_written(
         assert e.reward is not None
         rewards = e.reward.tolist()
         assert [r for r in rewards if r != 9.0] == list(range(len(e) - rewards.count(9.0)))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_file_longer_than_two_gibibytes_is_opened_and_read(tmp_path: Path) -> None:
+    spec = Spec(obs={"obs": Obs(kind="vector", shape=(1 << 18,))}, action=ActionSpec(continuous=1))
+    steps = 99
+    one = Episode(
+        obs={"obs": np.ones((steps + 1, 1 << 18), np.float32)},
+        action=Action(np.zeros((steps, 1), np.float32), np.zeros((steps, 0), np.int64)),
+        acted_by=np.zeros(steps, np.uint8),
+    )
+    write_demos(tmp_path / "a", Demos(spec, [one] * 21))
+    assert (tmp_path / "a").stat().st_size > 1 << 31
+    demos = read_demos(tmp_path / "a")
+    assert demos.lengths.tolist() == [steps] * 21
+    np.testing.assert_array_equal(demos.episodes[20].obs["obs"], one.obs["obs"])
+    (tmp_path / "a").unlink()

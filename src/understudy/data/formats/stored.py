@@ -30,6 +30,7 @@ from understudy.data.formats.seal import NO_TAIL, RECORDING, Row
 from understudy.errors import DemoError
 
 MAX_JSON = 16 << 20
+LONGEST_CHUNK = (1 << 31) - 1  # of SQLite; a file may be longer
 KEPT = 8
 GROUP_BYTES, MOST_TOGETHER = 1 << 20, 256
 """Episodes that are read at once, in one question to the file."""
@@ -139,8 +140,9 @@ class StoredEpisodes(Sequence[Episode]):
         except BaseException:
             self.close()
             raise
-        # From here on only chunks are read, which may be as long as the file.
-        self._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, max(path.stat().st_size, 1 << 16))
+        # From here on only chunks are read, which may be as long as the file, and as SQLite allows.
+        longest = min(max(path.stat().st_size, 1 << 16), LONGEST_CHUNK)
+        self._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, longest)
         # An episode that was begun and never stepped holds nothing that was shown.
         self._rows = [
             row
