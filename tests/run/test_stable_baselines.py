@@ -176,6 +176,11 @@ def test_what_is_no_such_zip_is_refused_in_one_line(tmp_path):
     vast = torch.zeros(1).expand(1 << 20, 1 << 14)
     huge = changed(tmp_path, "ppo", **{"policy.pth": saved({"action_net.weight": vast})})
     assert "repeats its numbers" in refused(huge, spec)
+    slid = torch.zeros(1 << 12).as_strided((1 << 11, 1 << 11), (1, 1))
+    many = dict.fromkeys(map(str, range(100)), torch.zeros(1 << 12))
+    for tensors in ({"action_net.weight": slid}, many):
+        huge = changed(tmp_path, "ppo", **{"policy.pth": saved(tensors)})
+        assert "repeats its numbers" in refused(huge, spec)
 
 
 def test_damaged_policies_are_read_or_refused(tmp_path):

@@ -6,6 +6,7 @@ which says what follows or why nothing does, and then the bytes of every column 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -140,7 +141,9 @@ def _limit(size: int) -> None:
     for kind, most in (("RLIMIT_AS", memory), ("RLIMIT_CPU", seconds)):
         _, hard = resource.getrlimit(getattr(resource, kind))
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(getattr(resource, kind), (most, hard))
+        # macOS refuses to limit memory below what the system has mapped already.
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(getattr(resource, kind), (most, hard))
 
 
 def _linux() -> bool:

@@ -32,6 +32,8 @@ BROKEN = (
     zlib.error,
 )
 """What Python's reader of zips raises at a damaged one."""
+SHARED = 8
+"""So many times a file's length all tensors may take together: layers may share their weights."""
 _EXPECTED = "the tensors of a network, by name"
 
 
@@ -66,17 +68,17 @@ def _read(archive: zipfile.ZipFile, size: int) -> dict[str, NDArray[Any]]:
     value = Machine(storages.take("data.pkl"), makers() | types, finish, storages).run()
     if not isinstance(value, dict):
         raise WireError(0, f"a {type(value).__name__}", _EXPECTED)
-    return {name: _own(name, tensor) for name, tensor in value.items()}
-
-
-def _own(name: str, tensor: Any) -> NDArray[Any]:
-    values = tensor.values if isinstance(tensor, Array) else None
-    if values is None:
-        raise WireError(0, f"a {type(tensor).__name__} called {name[:80]}", "tensors alone")
-    if 0 in values.strides and values.size > 1:
-        # A few bytes that call themselves gigabytes.
-        raise WireError(0, f"{name[:80]}, which repeats its numbers", "every number on its own")
-    return np.array(values)
+    left, out = SHARED * size, dict[str, NDArray[Any]]()
+    for name, tensor in value.items():
+        values = tensor.values if isinstance(tensor, Array) else None
+        if values is None:
+            raise WireError(0, f"a {type(tensor).__name__} called {name[:80]}", "tensors alone")
+        # Strides may make gigabytes of a few bytes, and so may many views of one storage.
+        if values.nbytes > min(size, left):
+            raise WireError(0, f"{name[:80]}, which repeats its numbers", "every number on its own")
+        left -= values.nbytes
+        out[name] = np.array(values)
+    return out
 
 
 def _no_function(*_: Any) -> Any:
