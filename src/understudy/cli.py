@@ -92,7 +92,7 @@ def _nearest(word: str, names: Sequence[str]) -> str:
     near = difflib.get_close_matches(word, names, 1)
     if near:
         return f"; did you mean {near[0]}?"
-    return f"; there are {', '.join(names)}" if len(names) < 8 else ""
+    return f"; there are {', '.join(names)}" if 0 < len(names) < 8 else ""
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -12,7 +12,7 @@ from understudy.data.actor import Actor
 from understudy.data.demos import Demos
 from understudy.envs.env import Env, one
 from understudy.envs.opening import open_env
-from understudy.errors import ConfigError
+from understudy.errors import CheckpointError, ConfigError
 from understudy.human.door import is_person, person_in, seen_env
 from understudy.presets import check_fit, settings_for
 from understudy.run import dagger
@@ -153,7 +153,24 @@ def _named(word: str, env: Env, results_dir: str | Path) -> Any:
         return stable_baselines_actor(word, one(env.behaviors))
     if ":" in word and not Path(word).exists():
         return _imported(word)
-    return policy_of(word, results_dir)
+    return policy_named(word, results_dir)
+
+
+def policy_named(word: str, results_dir: str | Path) -> Policy:
+    """The policy of a run, by a word that may have been meant for another kind of actor.
+
+    Raises:
+        CheckpointError: There is none, or it cannot be read.
+    """
+    try:
+        return policy_of(word, results_dir)
+    except CheckpointError as error:
+        if Path(word).exists() or (Path(results_dir) / word).exists():
+            raise
+        raise CheckpointError(
+            f"{error}; expected scripted, human, a run's id or folder, a FILE.zip of "
+            "Stable-Baselines3, or module:name"
+        ) from None
 
 
 def name_of(expert: Any) -> str:

@@ -86,6 +86,7 @@ def test_demonstrations_of_another_environment_are_refused_with_the_difference(p
         ("empty", "an empty file"),
         ("bare", "a folder without demonstrations (it holds readme.txt)"),
         ("missing.demo", "there is no such file or folder"),
+        ("missing.csv", "there is no such file or folder"),
         ("./missing", "there is no such file or folder"),
         ("typo.yaml", "which begin no known file"),
     ],
@@ -95,6 +96,21 @@ def test_a_file_that_holds_no_demonstrations_is_named_with_the_reason(place, ver
     line = refusal(*verb.split(), file, cwd=place)
     assert line.startswith(f"understudy: {file.removeprefix('./')}: ")
     assert said in line
+
+
+def test_an_actor_that_is_not_there_is_said_with_what_there_can_be(place):
+    for words in (
+        "record CartPole-v1 --with me -o new",
+        "learn CartPole-v1 --with dagger expert=me",
+    ):
+        line = refusal(*words.split(), cwd=place)
+        assert "no run 'me'; there are: first; expected scripted, human, a run's id" in line
+        assert "module:name" in line
+
+
+def test_a_word_that_has_no_place_is_named(place):
+    line = refusal("demos", "delete", "cart", "99", cwd=place)
+    assert "unknown: 99; see " in line
 
 
 def test_a_word_that_names_nothing_is_said_to_be_taken_for_an_environment(place):

@@ -12,6 +12,9 @@ from understudy.commands.options import positive, whole
 from understudy.errors import ConfigError
 from understudy.run.methods import METHODS
 
+_SUFFIXES = (".demo", ".demos", ".npz", ".h5", ".hdf5", ".pkl", ".csv", ".parquet")
+"""Of files of demonstrations; no environment's name ends so."""
+
 
 def add_settings(verb: argparse.ArgumentParser) -> None:
     """Add everything that becomes a setting."""
@@ -164,8 +167,7 @@ def _is_setting(word: str) -> bool:
 
 def _is_file(word: str) -> bool:
     """Whether a word names a file or folder, or looks as if it should."""
-    suffixes = (".demo", ".demos", ".npz", ".h5", ".hdf5")
-    looks = word.startswith((".", "/", "~")) or word.lower().endswith(suffixes)
+    looks = word.startswith((".", "/", "~")) or word.lower().endswith(_SUFFIXES)
     return looks or Path(word).exists()
 
 

@@ -290,10 +290,10 @@ def _who(args: argparse.Namespace, env: Env) -> Actor | str:
         if args.sampled:
             raise ConfigError(f"--sampled is for runs; {args.actor} does what it does")
         return Guest(expert_of(args.actor, env), args.actor)
+    from understudy.interactive import policy_named
     from understudy.presets import check_fit
-    from understudy.run.folder import policy_of
 
-    policy = policy_of(args.actor, args.results)
+    policy = policy_named(args.actor, args.results)
     check_fit(policy, env)
     return policy.actor(args.seed if args.sampled else None)
 
