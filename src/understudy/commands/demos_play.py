@@ -145,7 +145,7 @@ def _way(
     args: argparse.Namespace, demos: Demos, name: str, shown: Sequence[tuple[int, int]]
 ) -> Way:
     """How it can be watched, once it is known that the environment fits."""
-    from understudy.report.film import has_display
+    from understudy.envs.display import has_display
 
     with _stage(demos, name, None) as stage:
         modes = stage.render_modes

@@ -121,8 +121,8 @@ def _way(args: argparse.Namespace, policy: Policy | None, name: str, seed: int) 
         ConfigError: The policy does not fit, or there is nothing to film.
         EnvError: There is no such environment.
     """
+    from understudy.envs.display import has_display
     from understudy.presets import check_fit
-    from understudy.report.film import has_display
 
     with _stage(name, None) as env:
         if policy is not None:

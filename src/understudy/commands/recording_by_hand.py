@@ -8,13 +8,14 @@ from contextlib import ExitStack, closing
 from understudy.commands.options import say
 from understudy.data.demos import Provenance
 from understudy.data.formats.recorder import DemoWriter
+from understudy.envs.display import has_display
 from understudy.envs.env import one
 from understudy.envs.gym import GymEnv
 from understudy.envs.retrace import Stage
 from understudy.human.door import HUMAN, hands_for, open_shell, table_for
 from understudy.human.session import FPS, Session
 from understudy.human.shell import Shell
-from understudy.report.film import has_display, off_screen
+from understudy.report.film import off_screen
 from understudy.run.files import make_folders
 from understudy.run.quota import Ledger, Wanted
 
