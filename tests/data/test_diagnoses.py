@@ -497,6 +497,12 @@ def test_larger_sets_are_sampled_and_say_so(monkeypatch: pytest.MonkeyPatch) -> 
     assert 20 < len(evidence.steps) < 90
 
 
+def test_nothing_at_all_is_wrong() -> None:
+    for episodes in ([], [drive(np.random.default_rng(0), 0)]):
+        (finding,) = diagnose(gather(Demos(CART, episodes)))
+        assert (finding.name, finding.severity) == ("few_episodes", Severity.WRONG)
+
+
 def test_chance_over_few_episodes_is_not_clear() -> None:
     # Means of 1, 1.2 and 0.8 with a standard error of 0.115: clear. Of 1, 3 and -1: 1 to 1.15.
     episode = np.repeat([0, 1, 2], 10)

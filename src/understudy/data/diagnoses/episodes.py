@@ -23,8 +23,12 @@ EFFECTIVE = 0.3
 
 
 def few_episodes(e: Evidence) -> Finding | None:
-    """One episode only, or episodes without any step."""
-    if len(e.lives) == 1 and not e.unread:
+    """No episode, one only, or episodes without any step."""
+    if not e.lives and not e.unread:
+        says = "there is no episode"
+        means = "there is nothing to learn from"
+        advice = "record some (understudy record ENV --append)"
+    elif len(e.lives) == 1 and not e.unread:
         says = "there is a single episode"
         means = (
             "it cannot be told whether anything carries over to another one: nothing is held out"
@@ -37,7 +41,11 @@ def few_episodes(e: Evidence) -> Finding | None:
     else:
         return None
     return Finding(
-        name="few_episodes", severity=Severity.DOUBTFUL, says=says, means=means, advice=advice
+        name="few_episodes",
+        severity=Severity.DOUBTFUL if e.lengths.any() else Severity.WRONG,
+        says=says,
+        means=means,
+        advice=advice,
     )
 
 
