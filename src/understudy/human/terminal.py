@@ -66,7 +66,7 @@ class Terminal:
             out: Where it draws; None: standard output. Pictures are drawn on terminals only.
 
         Raises:
-            ConfigError: This system's terminals are not known.
+            ConfigError: This system's terminals are not known, or keys cannot be piped in.
         """
         self._given = sys.stdin.fileno() if given is None else given
         self._out = sys.stdout if out is None else out
@@ -76,6 +76,9 @@ class Terminal:
         self._before: Any = None
         if os.isatty(self._given):
             self._before = _single_keys(self._given)
+        elif sys.platform == "win32":
+            # There `select` waits for sockets alone.
+            raise ConfigError("keys cannot be piped in on Windows: play in the window")
         self._cleared = False
 
     def events(self, seconds: float | None) -> Sequence[Event]:
