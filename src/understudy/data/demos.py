@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, overload, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from understudy.data.action import Action
 from understudy.data.episode import ActedBy, Episode, Tree
+from understudy.data.spacious import room
 from understudy.data.spec import Spec
 from understudy.errors import DemoError
 
@@ -96,8 +97,8 @@ class Demos:
         return np.array([e.return_ for e in self.episodes], np.float64)
 
     def pick(self, indices: Sequence[int] | NDArray[np.int64]) -> Demos:
-        """Only the episodes at these places."""
-        return replace(self, episodes=[self.episodes[int(i)] for i in indices])
+        """Only the episodes at these places; read from disk when asked for if these are."""
+        return replace(self, episodes=_Picked(self, np.asarray(indices, np.int64)))
 
     def best(self, fraction: float) -> Demos:
         """The best `fraction` of the episodes by return, at least one, in their old order.
@@ -128,11 +129,41 @@ class Demos:
         return Rows.of(self)
 
 
+class _Picked(Sequence[Episode]):
+    """Some episodes of a set, in an order. See `Counted`."""
+
+    def __init__(self, demos: Demos, places: NDArray[np.int64]) -> None:
+        self._demos, self._places = demos, places
+
+    @overload
+    def __getitem__(self, index: int) -> Episode: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Episode]: ...
+
+    def __getitem__(self, index: int | slice) -> Episode | Sequence[Episode]:
+        if isinstance(index, slice):
+            return _Picked(self._demos, self._places[index])
+        return self._demos.episodes[int(self._places[index])]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        return self._demos.lengths[self._places]
+
+    @property
+    def returns(self) -> NDArray[np.float64]:
+        return self._demos.returns[self._places]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
     """One row per observation: what was seen, and what was then done and received.
 
-    The last observation of an episode has its own row, on which nothing was done.
+    The last observation of an episode has its own row, on which nothing was done. What was seen may
+    lie on a disk, see `spacious.room`.
 
     Attributes:
         obs: Named arrays `[R, ...]`.
@@ -155,6 +186,12 @@ class Rows:
     def __len__(self) -> int:
         return len(self.acted)
 
+    def seen(self, size: int = 2**20) -> Iterator[Tree]:
+        """What was seen on rows on which something was done, so many rows at a time."""
+        for start in range(0, len(self), size):
+            block = slice(start, start + size)
+            yield {name: x[block][self.acted[block]] for name, x in self.obs.items()}
+
     @property
     def labeled(self) -> Rows:
         """The same, `acted` only where a demonstrator said what to do; see `ActedBy.UNLABELED`."""
@@ -173,9 +210,9 @@ class Rows:
             raise DemoError("no episode: there is nothing to learn from")
         lengths = demos.lengths
         total, starts = int(lengths.sum()) + len(lengths), np.cumsum(lengths + 1) - lengths - 1
-        obs: Tree = {
-            name: np.empty((total, *f.shape), f.dtype) for name, f in demos.spec.fields.items()
-        }
+        fields = demos.spec.fields
+        made = room([((total, *f.shape), f.dtype) for f in fields.values()])
+        obs: Tree = dict(zip(fields, made, strict=True))
         action = Action.zeros(demos.spec.action, total)
         reward = np.zeros(total, np.float32)
         acted, fresh = np.ones(total, bool), np.zeros(total, bool)

@@ -127,7 +127,8 @@ class Cloning:
         learned = self.split.learned
         dist = Product(spec.action, *action_units(spec.action, learned))
         self.model: Model = make_model(spec, dist, config.net, for_weights)
-        self.model.observe({name: x[learned.acted] for name, x in learned.obs.items()})
+        for seen in learned.seen():
+            self.model.observe(seen)
         losses = {"clone": Clone(config.clone), **(terms or {})}
         self.learner = Supervised(self.model, losses, config.learner)
         self.source = Offline(learned, self.model, config.source, for_order)

@@ -62,7 +62,8 @@ def lean_on(
     if not demos.num_steps:
         raise DemoError("no step in any episode: there is nothing to learn from")
     rows = demos.rows()
-    model.observe({name: x[rows.acted] for name, x in rows.obs.items()})
+    for seen in rows.seen():
+        model.observe(seen)
     shown = Offline(rows, model, config.source, rng)
     if config.pretrain:
         learner = Supervised(model, {"clone": Clone(CloneConfig())}, config.learner)

@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from understudy.data.batch import Batch
 from understudy.data.demos import Rows
 from understudy.data.episode import Tree
+from understudy.data.spacious import MEMORY_BYTES
 from understudy.nets.flat import F32
 from understudy.nets.model import Model, start_state
 
 BLOCK_ROWS = 4096
+MEASURED_ROWS = 2**20
+"""From so many rows at most it is measured how far what is seen varies."""
 """About how many rows a model looks at in one pass."""
 
 
@@ -79,7 +82,7 @@ class Offline:
         self.model, self.config, self.rng = model, config, rng
         self.length = config.length if model.memory else 1
         self.windows, acted, self._runs = _windows(rows, self.length)
-        self._obs = {name: _place(x) for name, x in rows.obs.items()}
+        self._obs = {n: _place(x) if x.nbytes <= MEMORY_BYTES else x for n, x in rows.obs.items()}
         self._code = model.dist.encode(rows.action)
         self._acted, self._fresh = acted.astype(F32), rows.fresh
         self._noise = self._noise_scale(rows)
@@ -94,8 +97,9 @@ class Offline:
         for name, obs in self.model.spec.obs.items():
             x = rows.obs[name]
             if self.config.noise and obs.kind == "vector" and x.dtype.kind == "f" and x.size:
-                flag = ((x == 0) | (x == 1)).all(0)
-                scales[name] = (self.config.noise * np.where(flag, 0, x.std(0))).astype(F32)
+                some = x[:: -(-len(x) // MEASURED_ROWS)]
+                flag = ((some == 0) | (some == 1)).all(0)
+                scales[name] = (self.config.noise * np.where(flag, 0, some.std(0))).astype(F32)
         return scales
 
     def batches(self) -> Iterator[Batch]:
@@ -112,7 +116,7 @@ class Offline:
         self._cursor += count
         self.num_batches += 1
         rows = self.windows.take(picked, 1)
-        obs = {name: x.take(rows, 0) for name, x in self._obs.items()}
+        obs = {name: _place(x.take(rows, 0)) for name, x in self._obs.items()}
         for name, scale in self._noise.items():
             noise = self.rng.standard_normal(obs[name].shape, F32)
             noise *= scale
