@@ -31,6 +31,13 @@ def test_it_says_who_is_asked_how_often_and_where_the_policy_stands(place):
     assert "The expert brings 500.0" in told
 
 
+def test_naming_an_expert_is_enough(place):
+    for words in (["CartPole-v1"], ["CartPole-v1", "--demos", "results/asked/labels.demos"]):
+        told = understudy("config", *words, "expert=scripted", cwd=place).stdout
+        assert "method: dagger" in told
+        assert "expert: scripted" in told
+
+
 def test_the_report_shows_labels_against_return(place):
     report = place / "results/asked/report"
     assert {"labels.png", "returns.png", "index.html"} <= {f.name for f in report.iterdir()}
@@ -59,7 +66,8 @@ def test_a_run_is_an_expert_and_what_it_said_is_data(place):
     words = ("learn", "CartPole-v1", "--with", "dagger", "--run-id", "second", "rounds=1", *QUICK)
     found = answer(*words, "expert=asked", "--episodes", 2, cwd=place)
     assert (found["labels"], found["labels_by_round"]) == (60, [60])
-    clone = ("learn", "CartPole-v1", "--demos", f"results/second/{LABELS}", "--steps", 20)
+    data = ("--demos", f"results/second/{LABELS}", "--steps", 20)
+    clone = ("learn", "CartPole-v1", "--with", "bc", *data)
     assert answer(*clone, "--run-id", "clone", "--episodes", 0, cwd=place)["steps"] == 20
 
 

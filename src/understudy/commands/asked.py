@@ -48,7 +48,8 @@ def add_settings(verb: argparse.ArgumentParser) -> None:
         "--steps",
         type=positive,
         metavar="N",
-        help="updates in all (4000); with ppo and sac steps of the environment",
+        help="of bc updates in all (4000), of others steps of the environment; dagger has rounds "
+        "and updates instead",
     )
     verb.add_argument("--best", metavar="SHARE", help="learn from the best episodes only: 10%%")
     add_alignment(verb)

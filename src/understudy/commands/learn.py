@@ -23,9 +23,11 @@ def add(verbs: Any) -> None:
     verb = verbs.add_parser(
         "learn",
         help="learn a policy from demonstrations or reward",
-        description="Clone what was shown, in an environment (understudy learn ENV --demos FILE) "
-        "or without one (understudy learn FILE); or learn from the environment's reward "
-        "(understudy learn ENV --with ppo), where demonstrations may help.",
+        description="Learn from what was shown: in an environment (understudy learn ENV --demos "
+        "FILE) a way is chosen and explained, without one (understudy learn FILE) it is cloned. Or "
+        "learn from the environment's reward (understudy learn ENV --with ppo), where "
+        "demonstrations may help, or from somebody who can be asked (understudy learn ENV "
+        "expert=scripted).",
     )
     add_settings(verb)
     verb.add_argument("--resume", action="store_true", help="go on with the run --run-id")

@@ -30,7 +30,15 @@ class Choice:
     why: str
 
 
-def choose(demos: Demos, spec: Spec, *, expert: bool = False) -> Choice:
+ASKED = Choice(
+    "dagger",
+    "There is an expert who can be asked. So the policy acts, and the expert says what to do where "
+    "the policy gets to: nothing needs fewer labels.",
+)
+"""Where somebody can be asked, whatever was shown."""
+
+
+def choose(demos: Demos, spec: Spec) -> Choice:
     """A method for imitating in an environment; whoever knows better names another.
 
     Few demonstrations say what to do where they went, and nothing about the way back to there: so
@@ -42,14 +50,7 @@ def choose(demos: Demos, spec: Spec, *, expert: bool = False) -> Choice:
     Args:
         demos: What was shown.
         spec: What the environment shows and takes.
-        expert: Whether somebody can be asked what to do.
     """
-    if expert:
-        return Choice(
-            "dagger",
-            "There is an expert who can be asked. So the policy acts, and the expert says what to "
-            "do where the policy gets to: nothing needs fewer labels.",
-        )
     episodes, _ = wholes(demos)
     count, steps = len(episodes), demos.num_steps
     shown = f"{count} episode{'s' * (count != 1)} with {steps:,} steps {_was(count)} shown"
