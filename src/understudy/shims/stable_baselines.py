@@ -173,7 +173,7 @@ class Model:
             raise ConfigError("pretrain: expected the data set that the model was given")
         self._dataset = dataset
         known = settings_for(self.preset.method, self.env)
-        shown = known.shown
+        shown = self._settings.get("shown", known.shown)
         shown = replace(
             shown,
             pretrain=n_epochs * -(-dataset.num_transition // dataset.batch_size),
@@ -184,7 +184,8 @@ class Model:
         self._settings["shown"] = shown
         if hasattr(known, "practice"):
             # What is shown is cloned only; it need not have rewards.
-            self._settings["practice"] = replace(known.practice, demo_ratio=0)
+            practice = self._settings.get("practice", known.practice)
+            self._settings["practice"] = replace(practice, demo_ratio=0)
         return self
 
     def predict(
