@@ -18,9 +18,9 @@ from understudy.nets.flat import F32
 from understudy.nets.model import Model, start_state
 
 BLOCK_ROWS = 4096
+"""About how many rows a model looks at in one pass."""
 MEASURED_ROWS = 2**20
 """From so many rows at most it is measured how far what is seen varies."""
-"""About how many rows a model looks at in one pass."""
 
 
 class Source(Protocol):
