@@ -3,12 +3,16 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from understudy.data.demos import Demos, Rows
 from understudy.data.episode import ActedBy
 from understudy.data.spec import ActionSpec, Obs, Spec
+from understudy.errors import DemoError
 from understudy.nets.model import NetConfig, make_model
 from understudy.ops.product import Product
+from understudy.rewards.gail import GAIL, GAILConfig
+from understudy.run.cloning import split
 from understudy.run.source import Offline, OfflineConfig
 from worlds import episode_of
 
@@ -59,3 +63,23 @@ def test_a_memory_runs_through_unlabeled_steps_and_windows_without_a_label_are_l
     assert batch.acted[:, ~first].tolist() == [[1], [0]]
     # The memory before the last window has gone through the four steps before it.
     assert np.abs(next(iter(batch.state.values()))[~first]).max() > 0
+
+
+def test_nothing_is_cloned_and_nothing_judged_on_which_nobody_said_what_to_do():
+    demos = Demos(SPEC, [taught(SCRIPT, ALONE, LEARNER) for _ in range(4)])
+    found = split(demos, 0.5, np.random.default_rng(0))
+    assert found.held is not None
+    for rows in (found.learned, found.held):
+        assert rows.acted.tolist() == [True, False, True, False] * 2
+    one_sided = Demos(SPEC, [taught(SCRIPT, ALONE), taught(ALONE)])
+    found = split(one_sided, 0.5, np.random.default_rng(0))
+    assert (found.held, found.learned.acted.sum()) == (None, 1)
+    with pytest.raises(DemoError, match="nobody said what to do"):
+        split(Demos(SPEC, [taught(ALONE, ALONE)]), 0.5, np.random.default_rng(0))
+
+
+def test_a_discriminator_does_not_take_a_pupil_for_the_demonstrator():
+    demos = Demos(SPEC, [taught(SCRIPT, ALONE, LEARNER, ALONE) for _ in range(3)])
+    rng = np.random.default_rng(0)
+    signal = GAIL(SPEC, Product(SPEC.action), demos, GAILConfig(held_out=0, offset="none"), rng)
+    assert sorted(signal.shown.code[:, 0].tolist()) == [0, 0, 0, 2, 2, 2]

@@ -177,7 +177,7 @@ class GAIL:
     ) -> tuple[Told, Told | None]:
         """Rows to learn from and rows to be judged by: parts of a whole are never on both sides."""
         rows = demos.rows()
-        usable = np.flatnonzero(rows.acted)
+        usable = np.flatnonzero(rows.labeled.acted)
         if self.net.sees == "pairs":
             known = np.array([episode.final_obs_known for episode in demos])
             # Where the last observation is not known its row repeats the one before.

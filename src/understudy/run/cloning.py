@@ -265,35 +265,59 @@ def action_units(
 def split(demos: Demos, fraction: float, rng: np.random.Generator) -> Split:
     """Whole episodes held out at random; of a single episode its last part.
 
+    Steps of a policy that was being taught, on which its expert said nothing, are on neither side.
+
     Args:
         demos: What was shown; episodes without a step are left out.
         fraction: Share to hold out; 0 holds nothing out.
         rng: Chooses the episodes.
 
     Raises:
-        DemoError: Nothing was done in any episode.
+        DemoError: Nothing was done in any episode, or nobody said what to do.
     """
     demos = demos.pick(np.flatnonzero(demos.lengths > 0))
     if not len(demos):
         raise DemoError("no step in any episode: there is nothing to learn from")
     if fraction == 0:
-        return Split(demos.rows(), None, "nothing was held out, as asked")
+        return Split(labeled_rows(demos), None, "nothing was held out, as asked")
     if len(demos) > 1:
         learned, held = demos.split(fraction, rng)
-        return Split(learned.rows(), held.rows(), None)
+        return _labeled(demos, learned, held, None)
     episode = demos.episodes[0]
     cut = len(episode) - max(1, round(fraction * len(episode)))
     if cut < 1:
-        return Split(demos.rows(), None, "nothing was held out: there is a single step")
+        return Split(labeled_rows(demos), None, "nothing was held out: there is a single step")
     first, last = (
         replace(demos, episodes=[piece(episode, a, b)]) for a, b in ((0, cut), (cut, len(episode)))
     )
-    return Split(
-        first.rows(),
-        last.rows(),
+    return _labeled(
+        demos,
+        first,
+        last,
         f"there is one episode, so its last {len(episode) - cut} steps were held out; they are no "
         "independent test",
     )
+
+
+def _labeled(demos: Demos, learned: Demos, held: Demos, warning: str | None) -> Split:
+    ours, theirs = learned.rows().labeled, held.rows().labeled
+    if ours.acted.any() and theirs.acted.any():
+        return Split(ours, theirs, warning)
+    return Split(labeled_rows(demos), None, "nothing was held out: what was said is on one side")
+
+
+def labeled_rows(demos: Demos) -> Rows:
+    """All rows, `acted` where somebody said what to do.
+
+    Raises:
+        DemoError: Nobody did anywhere.
+    """
+    rows = demos.rows().labeled
+    if not rows.acted.any():
+        raise DemoError(
+            "nobody said what to do in any step: a policy that was being taught did all of it"
+        )
+    return rows
 
 
 def piece(episode: Episode, start: int, stop: int) -> Episode:

@@ -36,7 +36,8 @@ def cross_validate(
         tell: Called before every fold with its number, from 1, and how many there are.
 
     Returns:
-        The report over all episodes; None with fewer than two folds or episodes.
+        The report over all episodes; None with fewer than two folds or episodes. A fold that has
+        no step on one side on which anybody said what to do is left out.
     """
     chosen = demos if config.best == 1 else demos.best(config.best)
     chosen = chosen.pick(np.flatnonzero(chosen.lengths > 0))
@@ -48,13 +49,15 @@ def cross_validate(
     for fold in range(folds):
         tell(fold + 1, folds)
         learned, held = np.delete(order, np.s_[fold::folds]), order[fold::folds]
-        divided = Split(chosen.pick(learned).rows(), chosen.pick(held).rows(), None)
+        ours, theirs = (chosen.pick(part).rows().labeled for part in (learned, held))
+        if not (ours.acted.any() and theirs.acted.any()):
+            continue
+        divided = Split(ours, theirs, None)
         cloning = Cloning(spec, chosen, config, _ignore, divided)
         cloning.learn()
         cloning.use(cloning.kept)
-        assert divided.held is not None
-        found.append(judged(cloning.model, divided.learned, divided.held))
-    return pooled(found)
+        found.append(judged(cloning.model, ours, theirs))
+    return pooled(found) if found else None
 
 
 def _ignore(line: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from understudy.errors import DemoError
 from understudy.learners.supervised import Supervised, SupervisedConfig
 from understudy.nets.model import Model
 from understudy.nets.threads import fitting_threads
+from understudy.run.cloning import labeled_rows
 from understudy.run.loop import Behavior, Progress, Run, learn
 from understudy.run.source import Offline, OfflineConfig
 from understudy.terms.beside import Beside
@@ -61,7 +62,7 @@ def lean_on(
         )
     if not demos.num_steps:
         raise DemoError("no step in any episode: there is nothing to learn from")
-    rows = demos.rows()
+    rows = labeled_rows(demos)
     for seen in rows.seen():
         model.observe(seen)
     shown = Offline(rows, model, config.source, rng)
