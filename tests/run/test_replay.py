@@ -9,7 +9,7 @@ import pytest
 
 from understudy.data.action import Action
 from understudy.data.demos import Demos
-from understudy.data.episode import End
+from understudy.data.episode import ActedBy, End
 from understudy.data.spec import ActionSpec
 from understudy.envs.env import one
 from understudy.errors import CheckpointError, DemoError
@@ -325,3 +325,25 @@ def test_demonstrations_without_rewards_are_refused_unless_nobody_looks():
     with pytest.raises(DemoError, match="no rewards"):
         replay_of(bare)
     assert replay_of(bare, unrewarded=True).reward.sum() == len(demos.episodes[0])
+
+
+def test_what_came_of_a_step_came_of_what_was_executed():
+    demos = toy_demos("vector", "discrete", 2, 5, np.random.default_rng(0))
+    noisy = [
+        replace(e, proposed=Action(e.action.continuous, (e.action.discrete + 1) % 2)) for e in demos
+    ]
+    replay = replay_of(Demos(demos.spec, noisy))
+    rows = demos.rows()
+    acted = rows.acted
+    assert (replay.action.discrete[acted, 0] == rows.action.discrete[acted]).all()
+
+
+def test_steps_on_which_nobody_said_what_to_do_are_not_drawn_as_shown():
+    demos = toy_demos("vector", "discrete", 1, 6, np.random.default_rng(0))
+    (episode,) = demos
+    who = np.full(len(episode), ActedBy.LEARNER, np.uint8)
+    who[1] = ActedBy.UNLABELED
+    replay = replay_of(Demos(demos.spec, [replace(episode, acted_by=who)]))
+    assert not replay.acted[1, 0]
+    assert replay.acted[0, 0]
+    assert replay.acted[2, 0]

@@ -78,9 +78,11 @@ class GAILConfig:
     penalty_norm: Annotated[float, Ge(0)] = 0.0
     """What that length should be: 0, or 1 where much was shown (Gulrajani et al., 2017)."""
     lipschitz: Annotated[float, Gt(0)] | None = None
-    """What no layer may stretch anything by more than, which bounds how fast the logit changes: 1
-    for spectral normalization's bound (Miyato et al., 2018, arXiv:1802.05957), kept by cutting the
-    weights after every step (Gouk et al., 2021, section 3, arXiv:1804.04368); None for no bound."""
+    """What no dense layer may stretch anything by more than, which bounds how fast the logit
+    changes: 1 for spectral normalization's bound (Miyato et al., 2018, arXiv:1802.05957), kept by
+    cutting the weights after every step (Gouk et al., 2021, section 3, arXiv:1804.04368). Kernels
+    of convolutions are cut as matrices, as by Miyato et al., which bounds them less strictly, and
+    attention is not bounded at all. None for no bound."""
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Share of what a row is told by that is hidden from it while it learns, anew for every row."""
     information: Annotated[float, Gt(0)] = 0.5

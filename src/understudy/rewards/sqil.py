@@ -44,9 +44,9 @@ class SQIL:
         self.discount, self.strength, self.ends = config.discount, config.strength, config.ends
 
     def reward(self, batch: Batch) -> NDArray[np.float32]:
-        """See `RewardSignal`."""
+        """See `RewardSignal`; 0 on rows on which nothing was done."""
         earned = np.where(batch.shown > 0, F32(self.config.shown), F32(self.config.lived))
-        return np.broadcast_to(earned, batch.code.shape[:2]).copy()
+        return earned * (batch.acted[: len(batch.code)] > 0)
 
     def update(self, batch: Batch) -> Mapping[str, SupportsFloat]:
         """It does not learn."""

@@ -348,7 +348,8 @@ def replay_of(demos: Demos, *, unrewarded: bool = False) -> Replay:
 
     Nobody's memory is recorded: windows into the middle of an episode begin with an empty one,
     which `burn_in` rows warm. A step whose next observation is not known is left out, unless the
-    task was over after it.
+    task was over after it; so is one of a taught policy on which nobody said what to do. Actions
+    are those that were executed: what came of a row came of them, and not of what was meant.
 
     Args:
         demos: What was shown.
@@ -362,12 +363,13 @@ def replay_of(demos: Demos, *, unrewarded: bool = False) -> Replay:
     replay = Replay(demos.spec, len(rows), 1, closed=True)
     for name, x in replay.obs.items():
         x[:, 0] = rows.obs[name]
-    replay.action.continuous[:, 0] = rows.action.continuous
-    replay.action.discrete[:, 0] = rows.action.discrete
     replay.reward[:, 0], replay.fresh[:, 0] = rows.reward, rows.fresh
-    replay.acted[:, 0] = rows.acted
+    replay.acted[:, 0] = rows.labeled.acted
     end = -1
     for number, episode in enumerate(demos):
+        done = slice(end + 1, end + 1 + len(episode))
+        replay.action.continuous[done, 0] = episode.action.continuous
+        replay.action.discrete[done, 0] = episode.action.discrete
         end += len(episode) + 1
         if episode.reward is None and not unrewarded:
             raise DemoError(
@@ -376,7 +378,7 @@ def replay_of(demos: Demos, *, unrewarded: bool = False) -> Replay:
             )
         if len(episode):
             replay.terminated[end - 1, 0] = episode.terminated
-            replay.acted[end - 1, 0] = episode.terminated or episode.final_obs_known
+            replay.acted[end - 1, 0] &= episode.terminated or episode.final_obs_known
     replay.count[:] = len(rows)
     return replay
 
