@@ -234,8 +234,37 @@ def make_lerobot(folder: Path) -> None:
     shutil.rmtree(folder / "lerobot" / "images", ignore_errors=True)
 
 
+def make_lerobot_video(folder: Path) -> None:
+    """Two episodes in one video, in its own codec, whose brightness counts frames."""
+    from lerobot.datasets.lerobot_dataset import LeRobotDataset  # pyright: ignore[reportMissingImports]
+
+    features = {
+        "observation.images.top": {
+            "dtype": "video", "shape": (64, 72, 3), "names": ["height", "width", "channels"],
+        },
+        "action": {"dtype": "float32", "shape": (1,), "names": None},
+    }  # fmt: skip
+    shutil.rmtree(folder / "lerobot_video", ignore_errors=True)
+    data = LeRobotDataset.create(
+        "fixture/lerobot_video", fps=10, features=features, root=folder / "lerobot_video"
+    )
+    for e, (steps, _) in enumerate(EPISODES):
+        for k in range(steps):
+            data.add_frame(
+                {
+                    "observation.images.top": np.full((64, 72, 3), 100 * e + 25 * k + 20, np.uint8),
+                    "action": np.array([0.1 * k], np.float32),
+                    "task": "go",
+                }
+            )
+        data.save_episode()
+    data.finalize()
+    shutil.rmtree(folder / "lerobot_video" / "images", ignore_errors=True)
+
+
 MAKERS = {
     "lerobot": make_lerobot,
+    "lerobot-video": make_lerobot_video,
     "imitation": make_imitation,
     "tianshou": make_tianshou,
     "d3rlpy": make_d3rlpy,

@@ -83,7 +83,7 @@ SAID = {
     "shapes": r"single numbers are no vectors|shape \[|which numbers are choices",
     "dtypes": "dtype|which numbers are choices",
     "how many numbers there are": "which numbers are choices",
-    "values": "which numbers are choices, and their first",
+    "values": "which numbers are choices, and their first|what the codec keeps",
     "bounds": "bounds of the actions",
     "choices": "how many choices",
     "why it ended": "why episodes ended|stopped in the middle",

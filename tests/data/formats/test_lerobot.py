@@ -136,10 +136,6 @@ def test_two_arrays_of_one_name_are_not_written(tmp_path: Path) -> None:
         ({"codebase_version": None}, "version None"),
         ({"features": []}, "no features"),
         ({"features": {"action": {"dtype": "float32", "shape": [1]}}}, "observation"),
-        (
-            {"features": {"observation.x": {"dtype": "video", "shape": [9, 9, 3]}}},
-            "'observation.x' is a video",
-        ),
         ({"total_frames": 10**12}, "7 rows in its data files"),
     ],
 )

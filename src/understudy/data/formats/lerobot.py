@@ -3,7 +3,8 @@
 A folder with `meta/info.json` (features, frames a second), `meta/stats.json`, `meta/tasks.parquet`,
 `meta/episodes/chunk-000/file-000.parquet` and `data/chunk-000/file-000.parquet`, which have a row
 for every step: `observation.*`, `action`, `next.reward`, `next.done`, `timestamp`, `frame_index`,
-`episode_index`, `index` and `task_index`. Pictures are PNGs in these rows; videos are not read.
+`episode_index`, `index` and `task_index`. Pictures are PNGs in these rows, or frames of videos
+(`lerobot_videos`), of which an episode is decoded when it is asked for.
 
 Source: https://github.com/huggingface/lerobot, `src/lerobot/datasets`, version 0.4.4.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,12 @@ from understudy.data.demos import Demos, Provenance
 from understudy.data.formats.arrow import damage
 from understudy.data.formats.columns import Found, Source
 from understudy.data.formats.dtypes import dtypes_of
+from understudy.data.formats.lerobot_videos import (
+    VIDEO_PATH,
+    Picture,
+    picture_of,
+    with_videos,
+)
 from understudy.data.formats.parquet import Parquet
 from understudy.data.formats.parquet_steps import ParquetTable
 from understudy.data.formats.pictures import stack_pictures
@@ -53,8 +60,8 @@ def read(path: str | os.PathLike[str], *, spec: Spec | None = None) -> Demos:
         spec: What is seen and done; None to find out.
 
     Raises:
-        DemoError: It is of another version, has videos, or is damaged or hostile.
-        MissingExtraError: pyarrow is not installed.
+        DemoError: It is of another version, damaged or hostile.
+        MissingExtraError: pyarrow is not installed, or it has videos and PyAV is not.
     """
     folder = Path(path)
     info = read_json(folder / INFO_FILE, _LONGEST_INFO, "the description of a data set of LeRobot")
@@ -66,22 +73,41 @@ def read(path: str | os.PathLike[str], *, spec: Spec | None = None) -> Demos:
     if not isinstance(features, dict):
         raise refusal(folder / INFO_FILE, None, "no features", "them by name")
     found = _called(_found(folder, features), spec)
+    pictures = _pictures(folder, features, found)
     files = [Parquet(file) for file in _data_files(folder)]
-    table = _Table(folder, files, found)
+    table = _Table(folder, files, set(found.used) - set(pictures))
     rows, total = int(table.cuts[-1]), info.get("total_frames")
     if total != rows:
         found = f"{rows} rows in its data files"
         raise refusal(folder, None, found, f"{total!r:.20}, its total_frames, in all of its files")
     steps = steps_in(table, found, spec)
-    return read_steps(steps, spec, _origin(folder, version, features, found))
+    if pictures:
+        if (template := info.get("video_path")) != VIDEO_PATH:
+            raise refusal(folder / INFO_FILE, None, f"video_path {template!r:.80}", VIDEO_PATH)
+        # Names may have changed on the way, their order has not.
+        sources = zip(steps.obs.items(), found.obs.values(), strict=True)
+        seen = {
+            column: (name, pictures[source.columns[0]])
+            for (name, column), source in sources
+            if source.columns[0] in pictures
+        }
+        wanted = dtypes_of(spec)[0]
+        steps = with_videos(
+            steps,
+            folder,
+            info.get("fps"),
+            {column: picture for column, (_, picture) in seen.items()},
+            {column: wanted[name] for column, (name, _) in seen.items() if name in wanted},
+        )
+    return read_steps(steps, spec, _origin(folder, version, features, found, pictures))
 
 
 class _Table(ParquetTable):
     """The data files of a set, in which pictures are packed one by one."""
 
-    def __init__(self, folder: Path, files: list[Parquet], found: Found) -> None:
+    def __init__(self, folder: Path, files: list[Parquet], used: Collection[str]) -> None:
         for file in files:
-            if missing := set(found.used) - set(file.names):
+            if missing := set(used) - set(file.names):
                 name = sorted(missing)[0]
                 raise refusal(
                     file.path, None, f"no column '{name:.80}'", f"it, as {INFO_FILE} says"
@@ -112,11 +138,9 @@ def _found(folder: Path, features: Mapping[str, Any]) -> Found:
         into = {"observation": obs, "action": action}.get(root)
         if into is None or kind == "string":
             continue
-        if kind == "video":
-            expected = "observations that lie in its tables; reading videos is not supported yet"
-            raise refusal(folder, None, f"'{plain(name)[:80]}' is a video", expected)
         # A vector of one is stored as a number.
-        into[rest] = Source((name,), (1,) if kind != "image" and shape == [1] else None)
+        pictured = kind in ("image", "video")
+        into[rest] = Source((name,), (1,) if not pictured and shape == [1] else None)
     for role, sources in (("observation", obs), ("action", action)):
         if not sources:
             there = ", ".join(map(plain, features))[:200]
@@ -125,6 +149,19 @@ def _found(folder: Path, features: Mapping[str, Any]) -> Found:
     if "episode" not in single:
         raise refusal(folder, None, "no feature episode_index", "it, which tells episodes apart")
     return Found(obs, action, single)
+
+
+def _pictures(folder: Path, features: Mapping[str, Any], found: Found) -> dict[str, Picture]:
+    """What is in videos, by feature."""
+    names = [source.columns[0] for source in (*found.obs.values(), *found.action.values())]
+    videos = [name for name in names if _kind(features[name]) == "video"]
+    if not all(name.startswith("observation") for name in videos):
+        raise refusal(folder, None, "actions in a video", "numbers")
+    return {name: picture_of(folder, name, features[name]) for name in videos}
+
+
+def _kind(about: Any) -> Any:
+    return about.get("dtype") if isinstance(about, dict) else None
 
 
 def _called(found: Found, spec: Spec | None) -> Found:
@@ -153,11 +190,20 @@ def _data_files(folder: Path) -> list[Path]:
     return found
 
 
-def _origin(folder: Path, version: str, features: Mapping[str, Any], found: Found) -> Provenance:
+def _origin(
+    folder: Path,
+    version: str,
+    features: Mapping[str, Any],
+    found: Found,
+    pictures: Mapping[str, Picture],
+) -> Provenance:
     spare = [plain(name) for name in features if name not in (*found.used, *_PLACES)]
     notes: tuple[str, ...] = ("the tasks of episodes are left out",)
     if spare:
         notes += (f"features that are left out: {', '.join(spare)[:200]}",)
+    if pictures:
+        names = ", ".join(map(plain, pictures))[:200]
+        notes += (f"pixels are what a codec kept of them in {names}",)
     if "terminated" not in found.single:
         notes += ("next.done says where an episode ends, not why",)
     return Provenance(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from understudy.data.formats.left_out import (
     left_out_beside_steps,
 )
 from understudy.data.formats.lerobot import INFO_FILE, VERSION
+from understudy.data.formats.lerobot_video_writer import VideosWriter
+from understudy.data.formats.lerobot_videos import VIDEO_PATH
 from understudy.data.formats.one_reward import OneReward
 from understudy.errors import DemoError
 
@@ -33,7 +36,11 @@ _PLACES = {name: "int64" for name in ("frame_index", "episode_index", "index", "
 
 
 def write(
-    path: str | os.PathLike[str], demos: Demos, *, fps: int = FRAMES_PER_SECOND
+    path: str | os.PathLike[str],
+    demos: Demos,
+    *,
+    fps: int = FRAMES_PER_SECOND,
+    video: bool = False,
 ) -> tuple[str, ...]:
     """A new data set that LeRobot loads; it appears whole or not at all.
 
@@ -41,25 +48,34 @@ def write(
         path: The folder, which must not exist yet.
         demos: What is written; episodes that lie in other files are read one by one.
         fps: How many steps a second has, which demonstrations do not say and LeRobot must know.
+        video: Whether pictures become videos, which are smaller and lose a little of every pixel,
+            where they would be PNGs that lose nothing.
 
     Returns:
         What the layout cannot hold and was left out, in words.
 
     Raises:
         DemoError: The folder exists, two names would be one, or an episode does not fit.
-        MissingExtraError: pyarrow is not installed.
+        MissingExtraError: pyarrow is not installed, or PyAV and a picture becomes a video.
     """
     library(path)
     if fps < 1:
         raise DemoError(f"fps={fps}: expected 1 or more steps a second")
     with beside(Path(path)) as place:
         place.mkdir()
-        writing = _Writing(place, demos, fps, os.fspath(path))
-        for index, episode in enumerate(demos):
-            check_steps(episode, demos.spec, f"episode {index}")
-            writing.add(index, episode)
+        videos = VideosWriter(place, fps, _FILES_PER_CHUNK) if video else None
+        writing = _Writing(place, demos, fps, os.fspath(path), videos)
+        with nullcontext() if videos is None else closing(videos):
+            for index, episode in enumerate(demos):
+                check_steps(episode, demos.spec, f"episode {index}")
+                writing.add(index, episode)
         writing.close()
     return tuple(sorted(writing.lost))
+
+
+def write_video(path: str | os.PathLike[str], demos: Demos) -> tuple[str, ...]:
+    """`write` with `video=True`."""
+    return write(path, demos, video=True)
 
 
 class _Writing:
@@ -69,8 +85,11 @@ class _Writing:
         lost: What was left out so far, in words.
     """
 
-    def __init__(self, folder: Path, demos: Demos, fps: int, where: str) -> None:
+    def __init__(
+        self, folder: Path, demos: Demos, fps: int, where: str, videos: VideosWriter | None
+    ) -> None:
         self._folder, self._demos, self._fps, self._where = folder, demos, fps, where
+        self._videos = videos
         self.lost = left_out_beside_spec(demos)
         self.lost.add(f"how long a step takes ({fps} frames a second are noted)")
         self._features: dict[str, dict[str, Any]] = {}
@@ -88,7 +107,7 @@ class _Writing:
 
         self._note_losses(episode)
         steps = len(episode)
-        columns, sums = self._columns(episode)
+        columns, sums, places = self._columns(episode)
         frames = np.arange(steps)
         columns["timestamp"] = pa.array((frames / self._fps).astype(np.float32))
         self._features["timestamp"] = {"dtype": "float32", "shape": [1], "names": None}
@@ -109,7 +128,7 @@ class _Writing:
         self._writer.write_batch(batch)
         for name, part in sums.items():
             self._sums[name] = self._sums[name] + part if name in self._sums else part
-        self._episodes.append(self._episode(index, steps, sums))
+        self._episodes.append(self._episode(index, steps, sums) | places)
         self._total += steps
 
     def close(self) -> None:
@@ -138,7 +157,7 @@ class _Writing:
             "fps": self._fps,
             "splits": {"train": f"0:{len(self._episodes)}"},
             "data_path": "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet",
-            "video_path": None,
+            "video_path": VIDEO_PATH if self._videos and self._videos.features else None,
             "features": self._features,
         }
         (self._folder / INFO_FILE).write_text(json.dumps(info, indent=4))
@@ -148,7 +167,8 @@ class _Writing:
         if episode.final_obs_known:
             self.lost.add("last observations, on which nothing was done")
 
-    def _columns(self, episode: Episode) -> tuple[dict[str, Any], dict[str, _Sums]]:
+    def _columns(self, episode: Episode) -> tuple[dict[str, Any], dict[str, _Sums], dict[str, Any]]:
+        """The columns of an episode, their sums, and where its videos are."""
         import pyarrow as pa
 
         given, steps = as_given(episode, self._demos.spec), len(episode)
@@ -162,14 +182,20 @@ class _Writing:
         arrays["next.truncated"] = last & (episode.end is End.TRUNCATED)
         columns: dict[str, Any] = {}
         sums: dict[str, _Sums] = {}
+        places: dict[str, Any] = {}
         for name, rows in arrays.items():
             if name.startswith("observation") and _is_picture(rows):
+                sums[name] = _Sums.of(np.moveaxis(rows / 255, -1, 1), (0, 2, 3))
+                if self._videos is not None:
+                    places |= self._videos.add(name, rows)
+                    self._features[name] = self._videos.features[name]
+                    self.lost.add("pixels are what the codec keeps of them")
+                    continue
                 kind = {"bytes": pa.binary(), "path": pa.string()}
                 pngs = [{"bytes": _png(row), "path": None} for row in rows]
                 columns[name] = pa.array(pngs, pa.struct(kind))
                 about = {"dtype": "image", "shape": list(rows.shape[1:])}
                 self._features[name] = about | {"names": ["height", "width", "channel"]}
-                sums[name] = _Sums.of(np.moveaxis(rows / 255, -1, 1), (0, 2, 3))
                 continue
             if rows.ndim == 1 and not name.startswith("next."):
                 self.lost.add("that single numbers are no vectors of one")
@@ -178,7 +204,7 @@ class _Writing:
             shape = [1] if flat else list(rows.shape[1:])
             self._features[name] = {"dtype": rows.dtype.name, "shape": shape, "names": None}
             sums[name] = _Sums.of(rows.reshape(steps, *shape).astype(np.float64), (0,))
-        return columns, sums
+        return columns, sums, places
 
     def _named(self, root: str, arrays: Tree, steps: int) -> dict[str, NDArray[Any]]:
         out: dict[str, NDArray[Any]] = {}

@@ -53,6 +53,9 @@ WRITERS: dict[str, Writer] = {
     "imitation": Writer("", "imitation's folder, as Hugging Face saves it", imitation_arrow.write),
     "robomimic": Writer(".hdf5", "robomimic's HDF5 file", robomimic.write),
     "lerobot": Writer("", "LeRobot's folder, version 3, pictures as PNG", lerobot_writer.write),
+    "lerobot-video": Writer(
+        "", "the same, pictures as videos, with losses", lerobot_writer.write_video
+    ),
     "parquet": Writer(
         ".parquet", "one table with a row for every observation", parquet_steps.write
     ),
