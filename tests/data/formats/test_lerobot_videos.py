@@ -162,6 +162,14 @@ def test_only_who_asks_gets_videos(tmp_path: Path) -> None:
 
 
 @needs_av
+def test_frames_that_the_encoder_does_not_take_are_refused(tmp_path: Path) -> None:
+    said = r"observation\.image: frames of 20000 x 2 pixels that cannot be encoded"
+    with pytest.raises(DemoError, match=said):
+        lerobot_writer.write(tmp_path / "set", numbered((2, 20000, 3), (1,)), video=True)
+    assert not list(tmp_path.iterdir())
+
+
+@needs_av
 def test_an_episode_that_lacks_a_frame_is_refused(tmp_path: Path) -> None:
     lerobot_writer.write(tmp_path / "set", demos := numbered((16, 20, 3)), video=True)
     file = video.VideoFile(tmp_path / "set" / OURS, shape=(16, 20, 3), fps=10)

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from understudy.data.formats.lerobot_videos import VIDEO_PATH
 from understudy.data.formats.video import CODEC, PIXEL_FORMAT, VideoFile
+from understudy.data.formats.wire import WireError
+from understudy.errors import DemoError
 
 FILE_BYTES = 200 << 20
 
@@ -38,7 +40,7 @@ class VideosWriter:
         """Writes an episode's frames `[T, H, W, C]` and returns where they are.
 
         Raises:
-            DemoError: PyAV was built without the encoder.
+            DemoError: The encoder does not take them, or PyAV was built without it.
             MissingExtraError: PyAV is not installed.
         """
         video = self._open.get(key)
@@ -57,7 +59,10 @@ class VideosWriter:
             self._open[key] = video
             self.features[key] = self._feature((height, width, channels))
         start = video.num_frames
-        video.add(frames)
+        try:
+            video.add(frames)
+        except WireError as error:
+            raise DemoError(f"{key}: {error.found}; expected {error.expected}") from None
         return {
             f"videos/{key}/chunk_index": chunk,
             f"videos/{key}/file_index": file,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from typing import Any
 
@@ -138,14 +138,32 @@ class VideoFile:
         self._stream.codec_context.time_base = self._base
 
     def add(self, frames: NDArray[np.uint8]) -> None:
-        """Appends `[N, H, W, C]` frames, of which the first can be decoded without earlier ones."""
+        """Appends `[N, H, W, C]` frames, of which the first can be decoded without earlier ones.
+
+        Raises:
+            WireError: The encoder does not take them; the file is of no use any more.
+        """
+        try:
+            self._encode(frames)
+        except self._av.FFmpegError as error:
+            container, self._container = self._container, None
+            with suppress(self._av.FFmpegError):
+                container.close()
+            _, height, width, _ = frames.shape
+            found = f"frames of {width} x {height} pixels that cannot be encoded"
+            reason = " ".join(str(error.strerror).split())
+            raise WireError(0, f"{found} ({reason[:120]})", "others; or write pictures") from None
+
+    def _encode(self, frames: NDArray[np.uint8]) -> None:
         for index, row in enumerate(frames):
             pixels = np.ascontiguousarray(np.broadcast_to(row, (*row.shape[:2], 3)))
             frame = self._av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.pts, frame.time_base = self.num_frames, self._base
             if not index:
                 frame.pict_type = self._av.video.frame.PictureType.I
-            self._mux(frame)
+            for packet in self._stream.encode(frame):
+                self.num_bytes += packet.size
+                self._container.mux(packet)
             self.num_frames += 1
 
     def close(self) -> None:
@@ -155,11 +173,6 @@ class VideoFile:
             with container:
                 for packet in self._stream.encode():
                     container.mux(packet)
-
-    def _mux(self, frame: Any) -> None:
-        for packet in self._stream.encode(frame):
-            self.num_bytes += packet.size
-            self._container.mux(packet)
 
 
 def _stream(container: Any, height: int, width: int) -> Any:
