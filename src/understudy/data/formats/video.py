@@ -208,5 +208,7 @@ def _damage(av: Any) -> Iterator[None]:
         av.FFmpegError, OSError, ValueError, LookupError, TypeError, ArithmeticError,
         AttributeError, NotImplementedError, RuntimeError, EOFError, MemoryError,
     ) as error:  # fmt: skip
-        text = " ".join(str(error).split()) or type(error).__name__
+        # What FFmpeg says, without the name of its function.
+        said = getattr(error, "strerror", None) or error
+        text = " ".join(str(said).split()) or type(error).__name__
         raise WireError(0, f"a damaged video ({text[:120]})", "a whole one") from None
