@@ -107,8 +107,8 @@ def test_pairs_whose_second_half_is_unknown_are_left_out():
     rng = np.random.default_rng(0)
     demos = Demos(SPEC, [episode(4, rng, final_obs_known=False), episode(4, rng)])
     net = DiscriminatorConfig(sees="pairs")
-    assert len(signal_of(demos, net=net).shown) == 7
-    assert len(signal_of(demos).shown) == 8
+    assert signal_of(demos, net=net).shown.rows == 7
+    assert signal_of(demos).shown.rows == 8
 
 
 def test_demonstrations_in_a_batch_are_not_taken_for_the_policys_own():

@@ -33,8 +33,6 @@ from understudy.ops.discriminate import cross_entropy, slope_penalty
 from understudy.rewards.alive import Alive
 from understudy.rewards.steps import Steps, check_fit, lived, own, steps_at, whole_steps
 
-ROOM = 2**24
-"""So many numbers at most are looked at at once."""
 _PARTS = "reward_net", "shaping_net", "reward_adam", "shaping_adam"
 
 
@@ -240,8 +238,7 @@ class AIRL:
 
     def _said(self, steps: Steps) -> NDArray[np.float32]:
         """`[L, B]` f of steps, some at a time: rows of images are long."""
-        each = max(1, ROOM // (self.reward_net.width * steps.code.shape[1]))
-        parts = [steps.at(slice(a, a + each)) for a in range(0, steps.rows, each)]
+        parts = steps.parts(self.reward_net.width)
         return np.concatenate([self.f(part).array[..., 0] for part in parts])
 
     @property

@@ -11,15 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, NamedTuple, SupportsFloat
+from typing import Annotated, Any, Literal, SupportsFloat
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 from numpy.typing import NDArray
 
 from understudy.data.batch import Batch
-from understudy.data.demos import Demos, Rows
-from understudy.data.episode import Tree
+from understudy.data.demos import Demos
 from understudy.data.spec import Spec
 from understudy.data.subsample import wholes
 from understudy.errors import DemoError
@@ -30,11 +29,10 @@ from understudy.ops.cost import Cost
 from understudy.ops.discriminate import FAMILIES, Family, cross_entropy, slope_penalty
 from understudy.ops.product import Product
 from understudy.rewards.alive import Alive
+from understudy.rewards.steps import Steps, lived, steps_at
 
 JUDGED_ROWS = 2000
 """So many rows at most are looked at for a figure of the log."""
-ROOM = 2**24
-"""So many numbers at most are looked at at once: rows of images are long."""
 PRICE_STEP = 1e-3
 """How fast the price of what gets through a bottleneck follows what does, a step and nat; Peng et
 al. (2019), eq. 10, arXiv:1810.00821, ascend the dual like this."""
@@ -106,28 +104,6 @@ class GAILConfig:
             )
 
 
-class Told(NamedTuple):
-    """Rows as they are told apart.
-
-    Attributes:
-        obs: Named arrays `[M, ...]`.
-        code: `[M, width]` what was done, as networks see it.
-        after: Named arrays `[M, ...]`, what was seen then.
-    """
-
-    obs: Tree
-    code: NDArray[np.float32]
-    after: Tree
-
-    def __len__(self) -> int:
-        return len(self.code)
-
-    def at(self, index: NDArray[Any] | slice) -> Told:
-        """Some of them."""
-        obs, after = ({n: x[index] for n, x in tree.items()} for tree in (self.obs, self.after))
-        return Told(obs, self.code[index], after)
-
-
 class GAIL:
     """Being taken for the demonstrator. See `RewardSignal`.
 
@@ -176,7 +152,7 @@ class GAIL:
 
     def _divided(
         self, demos: Demos, dist: Product, which: NDArray[np.int64], count: int
-    ) -> tuple[Told, Told | None]:
+    ) -> tuple[Steps, Steps | None]:
         """Rows to learn from and rows to be judged by: parts of a whole are never on both sides."""
         rows = demos.rows()
         usable = np.flatnonzero(rows.labeled.acted)
@@ -188,7 +164,8 @@ class GAIL:
             raise DemoError("no step in any episode: there is nothing to learn from")
         num_held = int(self.config.held_out * count)
         held = np.isin(which[rows.episode[usable]], self.rng.permutation(count)[:num_held])
-        told = _told(rows, dist, usable)
+        over = np.zeros(len(usable), F32)  # nobody looks: what is worth nothing then is an offset
+        told = steps_at(rows, dist, usable, over)
         if held.all() or not held.any():
             return told, None
         return told.at(~held), told.at(held)
@@ -196,15 +173,17 @@ class GAIL:
     def reward(self, batch: Batch) -> NDArray[np.float32]:
         """See `RewardSignal`; 0 on rows on which nothing was done."""
         c, rows = self.config, len(batch.code)
-        f = self._said(_window(batch))
+        f = self._said(lived(batch))
         earned = FAMILIES[c.reward](f.clip(-c.limit, c.limit)) + F32(self.offset)
         return F32(c.scale) * earned * (batch.acted[:rows] > 0)
 
-    def _said(self, rows: Told) -> NDArray[np.float32]:
+    def _said(self, rows: Steps) -> NDArray[np.float32]:
         """`[L, B]` logits, some rows at a time."""
-        each = max(1, ROOM // (self.net.width * rows.code.shape[1]))
-        parts = [rows.at(slice(a, a + each)) for a in range(0, len(rows), each)]
-        return np.concatenate([self.net(self.net.see(*part)).array[..., 0] for part in parts])
+        parts = rows.parts(self.net.width)
+        return np.concatenate([self._logit(part) for part in parts])
+
+    def _logit(self, rows: Steps) -> NDArray[np.float32]:
+        return self.net(self.net.see(*rows[:3])).array[..., 0]
 
     @property
     def offset(self) -> float:
@@ -219,27 +198,27 @@ class GAIL:
         own = batch.acted[: len(batch.code)] > 0
         if batch.shown is not None:
             own &= batch.shown == 0
-        lived = _window(batch).at(own)
-        if not len(lived):
+        mine = lived(batch).at(own)
+        if not mine.rows:
             return {}
         if self.alive is not None:
-            self.alive.hear(len(lived), float((batch.terminated & own).sum()))
+            self.alive.hear(mine.rows, float((batch.terminated & own).sum()))
         if self._left_to_measure:
             measured = slice(0, self._left_to_measure)
-            self.net.observe({name: x[measured] for name, x in lived.obs.items()})
-            self._left_to_measure = max(0, self._left_to_measure - len(lived))
+            self.net.observe({name: x[measured] for name, x in mine.obs.items()})
+            self._left_to_measure = max(0, self._left_to_measure - mine.rows)
         told = penalty = Cost()
         for _ in range(self.config.updates):
-            told, penalty = self._step(lived)
-        return {"loss": told, "penalty": penalty, **self._figures(lived)}
+            told, penalty = self._step(mine)
+        return {"loss": told, "penalty": penalty, **self._figures(mine)}
 
-    def _step(self, lived: Told) -> tuple[Cost, Cost]:
+    def _step(self, mine: Steps) -> tuple[Cost, Cost]:
         """One step on as many rows of either kind."""
-        c, size = self.config, min(self.config.batch_size, len(lived))
-        if size < len(lived):
-            lived = lived.at(self.rng.permutation(len(lived))[:size])
-        theirs = self.shown.at(self.rng.integers(len(self.shown), size=size))
-        x, y = (self._partly(self.net.see(*rows)) for rows in (lived, theirs))
+        c, size = self.config, min(self.config.batch_size, mine.rows)
+        if size < mine.rows:
+            mine = mine.at(self.rng.permutation(mine.rows)[:size])
+        theirs = self.shown.at(self.rng.integers(self.shown.rows, size=size))
+        x, y = (self._partly(self.net.see(*rows[:3])) for rows in (mine, theirs))
         # Either kind weighs one in all, so that the penalty's weight is that of the papers.
         label = np.repeat(np.array([0, 1], F32), size)
         logit, through = self.net.tell(np.concatenate([x, y]), self.rng)
@@ -267,16 +246,16 @@ class GAIL:
         left = self.rng.random(x.shape, dtype=np.float32) < keep
         return np.where(left, x / F32(keep), F32(0))
 
-    def _figures(self, lived: Told) -> dict[str, SupportsFloat]:
+    def _figures(self, mine: Steps) -> dict[str, SupportsFloat]:
         """How well rows are told apart, and how much better those that were learned from."""
 
-        def shown_share(rows: Told) -> float:
+        def shown_share(rows: Steps) -> float:
             return float((self._logits(rows) > 0).mean())
 
         figures: dict[str, SupportsFloat] = {
-            "accuracy/lived": _figure(lambda: 1 - shown_share(lived)),
+            "accuracy/lived": _figure(lambda: 1 - shown_share(mine)),
             "accuracy/shown": _figure(lambda: shown_share(self.shown)),
-            "logit/lived": _figure(lambda: float(self._logits(lived).mean())),
+            "logit/lived": _figure(lambda: float(self._logits(mine).mean())),
             "logit/shown": _figure(lambda: float(self._logits(self.shown).mean())),
         }
         if (held_out := self.held_out) is not None:
@@ -288,10 +267,9 @@ class GAIL:
             figures |= {"offset": self.offset, "lived_length": self.alive.lived.length}
         return figures
 
-    def _logits(self, rows: Told) -> NDArray[np.float32]:
+    def _logits(self, rows: Steps) -> NDArray[np.float32]:
         """`[m]` of rows at even distances, `JUDGED_ROWS` at most."""
-        some = rows.at(np.arange(0, len(rows), -(-len(rows) // JUDGED_ROWS)))
-        return self.net(self.net.see(*some)).array[:, 0]
+        return self._logit(rows.at(np.arange(0, rows.rows, -(-rows.rows // JUDGED_ROWS))))
 
     def state_dict(self) -> dict[str, Any]:
         """See `RewardSignal`."""
@@ -313,25 +291,6 @@ class GAIL:
             self.alive.load_state_dict(state["alive"])
         self._left_to_measure = int(state["left_to_measure"])
         self.rng.bit_generator.state = state["rng"]
-
-
-def _told(rows: Rows, dist: Product, index: NDArray[np.int64]) -> Told:
-    """These rows of demonstrations."""
-    obs, after = ({n: x[at] for n, x in rows.obs.items()} for at in (index, index + 1))
-    return Told(obs, dist.encode(rows.action.at(index)), after)
-
-
-def _window(batch: Batch) -> Told:
-    """All rows of a batch of which is known what was done, `[L, B, ...]`.
-
-    Raises:
-        ValueError: Its source does not say what came next.
-    """
-    rows = len(batch.code)
-    if len(batch.acted) <= rows:
-        raise ValueError("the batch does not say what followed its last row: it needs a look ahead")
-    obs, after = ({n: x[a : a + rows] for n, x in batch.obs.items()} for a in (0, 1))
-    return Told(obs, batch.code, after)
 
 
 def _figure(work: Callable[[], float]) -> Cost:

@@ -46,8 +46,9 @@ class Recovered:
 
     def reward(self, batch: Batch) -> NDArray[np.float32]:
         """See `RewardSignal`; 0 on rows on which nothing was done."""
-        c, steps = self.config, lived(batch)
-        earned = self.net(self.net.see(*steps[:3])).array[..., 0] + F32(c.alive)
+        c, parts = self.config, lived(batch).parts(self.net.width)
+        said = [self.net(self.net.see(*part[:3])).array[..., 0] for part in parts]
+        earned = np.concatenate(said) + F32(c.alive)
         return F32(c.scale) * earned * (batch.acted[: len(batch.code)] > 0)
 
     def update(self, batch: Batch) -> Mapping[str, SupportsFloat]:

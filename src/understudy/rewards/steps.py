@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,9 @@ from understudy.data.spec import Spec
 from understudy.errors import DemoError
 from understudy.nets.flat import F32
 from understudy.ops.product import Product
+
+ROOM = 2**24
+"""So many numbers at most are looked at at once: rows of images are long."""
 
 
 class Steps(NamedTuple):
@@ -40,6 +44,15 @@ class Steps(NamedTuple):
         """Some of them."""
         obs, after = ({n: x[index] for n, x in tree.items()} for tree in (self.obs, self.after))
         return Steps(obs, self.code[index], after, self.over[index])
+
+    def parts(self, width: int) -> Iterator[Steps]:
+        """All of them in order, few enough at a time.
+
+        Args:
+            width: Numbers of a row, as a network is given it.
+        """
+        each = max(1, ROOM // (width * max(1, self.code[0].size // self.code.shape[-1])))
+        return (self.at(slice(a, a + each)) for a in range(0, self.rows, each))
 
 
 def lived(batch: Batch) -> Steps:
