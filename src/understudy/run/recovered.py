@@ -73,6 +73,11 @@ def load_reward(path: str | Path, model: Model) -> Teller:
         ConfigError: It does not fit.
     """
     path = Path(path)
+    if not path.is_dir():
+        raise CheckpointError(
+            f"{path}: there is no such folder; a run of airl leaves a reward in its own, "
+            f"as results/RUN/{FOLDER}/airl"
+        )
     files = dict(read_folder(path))
     if FILE not in files:
         raise CheckpointError(
