@@ -83,6 +83,14 @@ ROWS = {
     "gail-constant": Row("gail", "CartPole-v1", 50, 1, "<= 15", shown="constant"),
     "gail-acrobot": Row("gail", "Acrobot-v1", 1, 5, "expert - 5 %"),
     "gail-mountain-car": Row("gail", "MountainCar-v0", 1, 5, "expert - 5 %"),
+    "gail-memory": Row(
+        "gail",
+        "understudy.worlds.tasks:HiddenCartPole-v0",
+        5,
+        1,
+        "solved, by memory",
+        controls=False,
+    ),
     "dac-cartpole": Row("dac", "CartPole-v1", 1, 20, ">= 475", 15_000),
     "dac-constant": Row("dac", "CartPole-v1", 50, 1, "<= 15", 5_000, shown="constant"),
     "dac-random": Row(
@@ -90,7 +98,7 @@ ROWS = {
     ),
     "dac-acrobot": Row("dac", "Acrobot-v1", 10, 5, "expert - 5 %", 50_000, controls=False),
     "dac-mountain-car": Row("dac", "MountainCar-v0", 10, 5, "expert - 5 %", 50_000, controls=False),
-    "dac-lander": Row("dac", "LunarLander-v3", 4, 1, ">= 230", controls=False),
+    "dac-lander": Row("dac", "LunarLander-v3", 4, 1, ">= 230", 50_000, controls=False),
     "dac-hopper": Row("dac", "Hopper-v5", 4, 20, "95 % of the expert", controls=False),
     "dac-half-cheetah": Row(
         "dac", "HalfCheetah-v5", 4, 20, "95 % of the expert", 200_000, controls=False
