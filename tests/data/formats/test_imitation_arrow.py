@@ -54,7 +54,7 @@ def test_every_kind_of_one_array_comes_back(kind: str, tmp_path: Path) -> None:
     assert {o.dtype for o in alone.spec.obs.values()} == {o.dtype for o in demos.spec.obs.values()}
 
 
-@pytest.mark.parametrize("kind", h.SPACES.keys() - set(ONE_ARRAY))
+@pytest.mark.parametrize("kind", sorted(h.SPACES.keys() - set(ONE_ARRAY)))
 def test_several_arrays_are_refused(kind: str, tmp_path: Path) -> None:
     with pytest.raises(DemoError, match="write it as Minari"):
         imitation_arrow.write(tmp_path / "set", h.demos_of(kind))
