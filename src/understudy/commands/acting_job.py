@@ -7,16 +7,14 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from understudy.commands.finish import evaluate_all, film, shown_in, tell, threshold
+from understudy.commands.finish import conclude, evaluate_all, shown_in
 from understudy.commands.options import count
 from understudy.data.demos import Demos
 from understudy.data.formats.door import load_demos
 from understudy.presets import acting_env
-from understudy.report.page import write_report
 from understudy.run.evaluate import Evaluation
 from understudy.run.folder import RunFolder
 from understudy.run.methods import make_run
-from understudy.run.metrics import read_metrics
 from understudy.run.session import Logs, Outcome
 
 
@@ -61,17 +59,8 @@ class ActingJob:
         evaluations = evaluate_all(args, folder, env_id, against)
         if self.demos is not None and "scripted" not in against:
             evaluations |= shown_in(self.demos, env_id, evaluations)
-        solved = threshold(env_id)
-        page = write_report(
-            folder.path,
-            title=f"{env_id}, learned with {self.config.method.upper()}",
-            facts=self._facts(outcome),
-            curves=read_metrics(folder.metrics_path),
-            evaluations=evaluations,
-            solved=solved,
-            film=film(folder, env_id),
-        )
-        tell(args, page, evaluations, solved)
+        title = f"{env_id}, learned with {self.config.method.upper()}"
+        conclude(args, folder, env_id, title, self._facts(outcome), evaluations)
         return evaluations
 
     def to_json(self) -> dict[str, Any]:

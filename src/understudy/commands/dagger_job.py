@@ -7,18 +7,16 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from understudy.commands.finish import evaluate_all, film, tell, threshold
+from understudy.commands.finish import conclude, evaluate_all
 from understudy.commands.options import count, say
 from understudy.data.demos import Demos
 from understudy.data.formats.door import load_demos
 from understudy.envs.env import one
 from understudy.interactive import asking_env, expert_of
 from understudy.presets import evaluate
-from understudy.report.page import write_report
 from understudy.run.dagger import DAgger, DAggerConfig
 from understudy.run.evaluate import Evaluation
 from understudy.run.folder import RunFolder
-from understudy.run.metrics import read_metrics
 from understudy.run.session import Logs, Outcome
 
 EXPERT = "expert"
@@ -67,17 +65,8 @@ class DAggerJob:
         if args.episodes and "scripted" not in against and not hasattr(self.expert, "spoke"):
             say(args, f"playing {count(args.episodes, 'episode')}: {EXPERT}")
             evaluations[EXPERT] = evaluate(self.expert, env_id, episodes=args.episodes)
-        solved = threshold(env_id)
-        page = write_report(
-            folder.path,
-            title=f"{env_id}, learned with DAgger",
-            facts=self._facts(outcome),
-            curves=read_metrics(folder.metrics_path),
-            evaluations=evaluations,
-            solved=solved,
-            film=film(folder, env_id),
-        )
-        tell(args, page, evaluations, solved)
+        title = f"{env_id}, learned with DAgger"
+        conclude(args, folder, env_id, title, self._facts(outcome), evaluations)
         return evaluations
 
     def to_json(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from understudy.envs.gym import GymEnv
 from understudy.errors import EnvError
 from understudy.presets import EVALUATION_SEED, evaluate
 from understudy.report.film import film_episode, off_screen
+from understudy.report.page import write_report
 from understudy.report.standing import DEMONSTRATIONS
 from understudy.report.tables import offline_table, print_table
 from understudy.report.told import print_judged, print_played
@@ -25,6 +26,7 @@ from understudy.run.evaluate import Evaluation
 from understudy.run.files import make_folders
 from understudy.run.folder import RunFolder
 from understudy.run.held_out import HeldOutReport
+from understudy.run.metrics import read_metrics
 from understudy.run.policy import Policy
 from understudy.run.reinforcement import AVERAGE
 
@@ -82,6 +84,37 @@ def threshold(env_id: str | None) -> float | None:
 
     spec = gymnasium.registry.get(env_id or "")
     return None if spec is None else spec.reward_threshold
+
+
+def conclude(
+    args: argparse.Namespace,
+    folder: RunFolder,
+    env_id: str,
+    title: str,
+    facts: Mapping[str, str],
+    evaluations: dict[str, Evaluation],
+) -> None:
+    """Write the report of a run that acted, and say the most of it.
+
+    Args:
+        args: Has `quiet` and `json`.
+        folder: The run's, with its policy and metrics.
+        env_id: Where it acted.
+        title: What the run was about.
+        facts: Names and values to list.
+        evaluations: Who brought what, by name.
+    """
+    solved = threshold(env_id)
+    page = write_report(
+        folder.path,
+        title=title,
+        facts=facts,
+        curves=read_metrics(folder.metrics_path),
+        evaluations=evaluations,
+        solved=solved,
+        film=film(folder, env_id),
+    )
+    tell(args, page, evaluations, solved)
 
 
 def tell(
