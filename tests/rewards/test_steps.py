@@ -10,7 +10,7 @@ from understudy.data.episode import ActedBy, End
 from understudy.data.spec import ActionSpec, Obs, Spec
 from understudy.errors import DemoError
 from understudy.ops.product import Product
-from understudy.rewards.steps import check_fit, lived, own, shown
+from understudy.rewards.steps import lived, own, shown
 from worlds import episode_of
 
 SPEC = Spec(obs={"obs": Obs(kind="vector", shape=(1,))}, action=ActionSpec(branches=(2,)))
@@ -73,4 +73,4 @@ def test_demonstrations_without_a_step_are_refused():
 def test_demonstrations_of_something_else_are_refused():
     other = Spec(obs=SPEC.obs, action=ActionSpec(branches=(3,)))
     with pytest.raises(DemoError, match="do not fit the environment"):
-        check_fit(other, two_episodes())
+        two_episodes().check_fit(other)

@@ -100,6 +100,21 @@ class Demos:
         """Only the episodes at these places; read from disk when asked for if these are."""
         return replace(self, episodes=_Picked(self, np.asarray(indices, np.int64)))
 
+    def check_fit(self, spec: Spec) -> None:
+        """Check that this is what is seen and done elsewhere.
+
+        Args:
+            spec: As an environment or a policy says it.
+
+        Raises:
+            DemoError: It is not; says what differs.
+        """
+        if difference := spec.difference(self.spec):
+            raise DemoError(
+                f"the demonstrations do not fit the environment: {difference} "
+                "(here: the environment, there: the demonstrations)"
+            )
+
     def best(self, fraction: float) -> Demos:
         """The best `fraction` of the episodes by return, at least one, in their old order.
 

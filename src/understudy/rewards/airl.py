@@ -31,7 +31,7 @@ from understudy.nets.model import Model, start_state
 from understudy.ops.cost import Cost, Out
 from understudy.ops.discriminate import cross_entropy, slope_penalty
 from understudy.rewards.alive import Alive
-from understudy.rewards.steps import Steps, check_fit, lived, own, steps_at, whole_steps
+from understudy.rewards.steps import Steps, lived, own, steps_at, whole_steps
 
 _PARTS = "reward_net", "shaping_net", "reward_adam", "shaping_adam"
 
@@ -165,7 +165,7 @@ class AIRL:
             ConfigError: An image is too small for the networks, or entities have no numbers.
             DemoError: The demonstrations do not fit, or hold no step to learn from.
         """
-        check_fit(model.spec, demos)
+        demos.check_fit(model.spec)
         self.model, self.config, self.rng, self.soft = model, config, rng, soft
         self.discount, self.strength = config.discount, config.strength
         self.reward_net = make_discriminator(model.spec, model.dist, config.net, rng)

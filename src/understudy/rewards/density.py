@@ -23,9 +23,8 @@ from understudy.data.batch import Batch
 from understudy.data.demos import Demos
 from understudy.data.spec import Spec
 from understudy.nets.flat import F32
-from understudy.nets.row_vectors import RowVectors
 from understudy.ops.product import Product
-from understudy.rewards.steps import check_fit, lived, shown
+from understudy.rewards.steps import compared, lived
 
 WIDTHS = tuple(2.0 ** (k / 2) for k in range(-10, 5))
 """Kernel widths that are tried: 0.03 to 4 deviations."""
@@ -88,18 +87,13 @@ class Density:
             ConfigError: Something is seen that is no vector.
             DemoError: The demonstrations do not fit, or hold no step.
         """
-        check_fit(spec, demos)
         self.config = config
         self.discount, self.strength = config.discount, config.strength
-        self._see = RowVectors(spec, dist, done=config.sees == "actions")
-        steps = shown(demos, dist)
-        self._see.observe(steps.obs)
-        if steps.rows > config.rows:
-            steps = steps.at(np.sort(rng.permutation(steps.rows)[: config.rows]))
-        self._shown = self._see(steps.obs, steps.code)
+        done = config.sees == "actions"
+        self._see, self._shown = compared(demos, spec, dist, config.rows, rng, done=done)
         among = squared_distances(self._shown, self._shown)
         # A row says nothing of itself; a single one is all there is to be like.
-        np.fill_diagonal(among, np.inf if steps.rows > 1 else 0)
+        np.fill_diagonal(among, np.inf if len(among) > 1 else 0)
         tried = WIDTHS if config.width is None else (config.width,)
         levels = [log_density(among, width, self._see.width) for width in tried]
         best = int(np.argmax([level.mean() for level in levels]))

@@ -133,11 +133,7 @@ class GAIL:
             ConfigError: Something is seen that the discriminator cannot look at.
             DemoError: The demonstrations do not fit, or hold no step to learn from.
         """
-        if difference := spec.difference(demos.spec):
-            raise DemoError(
-                f"the demonstrations do not fit the environment: {difference} "
-                "(here: the environment, there: the demonstrations)"
-            )
+        demos.check_fit(spec)
         self.config, self.rng = config, rng
         self.discount, self.strength = config.discount, config.strength
         self.net = make_discriminator(spec, dist, config.net, rng)

@@ -26,10 +26,9 @@ from understudy.data.demos import Demos
 from understudy.data.spec import Spec
 from understudy.data.subsample import wholes
 from understudy.nets.flat import F32
-from understudy.nets.row_vectors import RowVectors
 from understudy.ops.product import Product
 from understudy.rewards.density import squared_distances
-from understudy.rewards.steps import check_fit, lived, shown
+from understudy.rewards.steps import compared, lived
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,17 +88,11 @@ class PWIL:
             ConfigError: Something is seen that is no vector.
             DemoError: The demonstrations do not fit, or hold no step.
         """
-        check_fit(spec, demos)
         self.config = config
         self.discount, self.strength = config.discount, config.strength
+        self._see, self._shown = compared(demos, spec, dist, config.rows, rng, done=True)
         longest = max(whole.steps for whole in wholes(demos)[0])
         self.horizon_steps = config.horizon_steps or longest
-        self._see = RowVectors(spec, dist, done=True)
-        steps = shown(demos, dist)
-        self._see.observe(steps.obs)
-        if steps.rows > config.rows:
-            steps = steps.at(np.sort(rng.permutation(steps.rows)[: config.rows]))
-        self._shown = self._see(steps.obs, steps.code)
         self.left: NDArray[np.float64] | None = None
 
     def reward(self, batch: Batch) -> NDArray[np.float32]:

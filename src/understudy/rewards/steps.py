@@ -14,6 +14,7 @@ from understudy.data.episode import Tree
 from understudy.data.spec import Spec
 from understudy.errors import DemoError
 from understudy.nets.flat import F32
+from understudy.nets.row_vectors import RowVectors
 from understudy.ops.product import Product
 
 ROOM = 2**24
@@ -74,19 +75,6 @@ def own(batch: Batch) -> NDArray[np.bool_]:
     return done if batch.shown is None else done & (batch.shown == 0)
 
 
-def check_fit(spec: Spec, demos: Demos) -> None:
-    """Raise unless the demonstrations are of what the policy sees and does.
-
-    Raises:
-        DemoError: Says what differs.
-    """
-    if difference := spec.difference(demos.spec):
-        raise DemoError(
-            f"the demonstrations do not fit the environment: {difference} "
-            "(here: the environment, there: the demonstrations)"
-        )
-
-
 def whole_steps(demos: Demos, rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The rows on which a demonstrator did something of which is known what came.
 
@@ -126,6 +114,40 @@ def shown(demos: Demos, dist: Product) -> Steps:
     rows = demos.rows()
     index, over = whole_steps(demos, rows)
     return steps_at(rows, dist, index, over)
+
+
+def compared(
+    demos: Demos,
+    spec: Spec,
+    dist: Product,
+    most: int,
+    rng: np.random.Generator,
+    *,
+    done: bool,
+) -> tuple[RowVectors, NDArray[np.float32]]:
+    """What shown steps look like as rows of numbers, to measure how far others are from them.
+
+    Args:
+        demos: What was shown.
+        spec: What the policy sees and does.
+        dist: Its distribution: the codes of its actions.
+        most: So many steps at most, drawn at random.
+        rng: Draws them, where more were shown.
+        done: Whether what was done counts, beside what was seen.
+
+    Returns:
+        What makes rows of steps, measured by all that was shown; and `[M, D]` the rows.
+
+    Raises:
+        ConfigError: Something is seen that is no vector.
+        DemoError: The demonstrations do not fit, or hold no step.
+    """
+    demos.check_fit(spec)
+    see, steps = RowVectors(spec, dist, done=done), shown(demos, dist)
+    see.observe(steps.obs)
+    if steps.rows > most:
+        steps = steps.at(np.sort(rng.permutation(steps.rows)[:most]))
+    return see, see(steps.obs, steps.code)
 
 
 def steps_at(

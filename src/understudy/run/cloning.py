@@ -114,11 +114,7 @@ class Cloning:
         Raises:
             DemoError: The demonstrations do not fit the spec, or are empty.
         """
-        if difference := spec.difference(demos.spec):
-            raise DemoError(
-                f"the demonstrations do not fit the environment: {difference} "
-                "(here: the environment, there: the demonstrations)"
-            )
+        demos.check_fit(spec)
         self.config, self.spec = config, spec
         seeds = np.random.SeedSequence(config.seed).spawn(3)
         for_split, for_weights, for_order = map(np.random.default_rng, seeds)

@@ -270,11 +270,7 @@ def _fitting(demos: Demos, spec: Spec) -> list[Episode]:
     Raises:
         DemoError: They do not, or there is none.
     """
-    if difference := spec.difference(demos.spec):
-        raise DemoError(
-            f"the demonstrations do not fit the environment: {difference} "
-            "(here: the environment, there: the demonstrations)"
-        )
+    demos.check_fit(spec)
     if not demos.num_steps:
         raise DemoError("no step in any episode: there is nothing to learn from")
     return [episode for episode in demos if len(episode)]

@@ -55,11 +55,7 @@ def lean_on(
     Raises:
         DemoError: The demonstrations do not fit what the model sees and does, or nothing was done.
     """
-    if difference := model.spec.difference(demos.spec):
-        raise DemoError(
-            f"the demonstrations do not fit the environment: {difference} "
-            "(here: the environment, there: the demonstrations)"
-        )
+    demos.check_fit(model.spec)
     if not demos.num_steps:
         raise DemoError("no step in any episode: there is nothing to learn from")
     rows = labeled_rows(demos)
