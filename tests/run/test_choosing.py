@@ -52,3 +52,24 @@ def test_without_rewards_none_is_rare():
     demos = toy_demos("vector", "discrete", 3, 5, np.random.default_rng(0))
     bare = [replace(e, reward=None, end=End.TERMINATED) for e in demos]
     assert choose(Demos(demos.spec, bare), demos.spec).method == "gail"
+
+
+def test_a_large_set_is_not_read_whole_to_choose(monkeypatch):
+    demos = record("CartPole-v1", episodes=12)
+    read = []
+
+    class Watched:
+        lengths, returns = demos.lengths, demos.returns
+
+        def __len__(self):
+            return len(demos)
+
+        def __getitem__(self, index):
+            read.append(index)
+            return demos.episodes[index]
+
+    monkeypatch.setattr("understudy.run.choosing.LOOKED_AT", 3)
+    choice = choose(Demos(demos.spec, Watched()), demos.spec)  # type: ignore[arg-type]
+    assert choice.method == "bc"
+    assert "12 episodes" in choice.why
+    assert set(read) == {0, 5, 11}

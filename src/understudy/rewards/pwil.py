@@ -101,9 +101,8 @@ class PWIL:
 
     def update(self, batch: Batch) -> Mapping[str, SupportsFloat]:
         """Go on to where the next rollout begins; it does not learn. See `RewardSignal`."""
-        reward, self.left = self._paired(batch)
-        acted = batch.acted[: len(batch.code)]
-        return {"reward": float(reward.sum() / max(acted.sum(), 1))}
+        self.left = self._paired(batch)[1]
+        return {}
 
     def _paired(self, batch: Batch) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """`[L, B]` what these rows earn, and `[B, M]` what is left of what was shown then."""

@@ -5,16 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from understudy.data.demos import Demos
 from understudy.data.episode import End
 from understudy.data.spec import Spec
-from understudy.data.subsample import wholes
+from understudy.data.subsample import PART_OF, wholes
 
 PLENTY = 10
 """Whole episodes from which on cloning alone is worth trying first."""
 SAME = 0.95
 """Share of the steps on the way with the same reward from which on it says nothing there."""
+
+
+LOOKED_AT = 1000
+"""So many episodes at most are looked at, at even distances."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +56,18 @@ def choose(demos: Demos, spec: Spec) -> Choice:
         demos: What was shown.
         spec: What the environment shows and takes.
     """
-    episodes, _ = wholes(demos)
-    count, steps = len(episodes), demos.num_steps
+    # A large set is on a disk, and must not be read whole to be chosen for.
+    some = demos if len(demos) <= LOOKED_AT else demos.pick(_spread(len(demos)))
+    thinned = any(PART_OF in episode.info for episode in some)
+    count = len(wholes(demos)[0]) if thinned else len(demos)
+    steps = demos.num_steps
     shown = f"{count} episode{'s' * (count != 1)} with {steps:,} steps {_was(count)} shown"
-    if rare := _rare_reward(demos):
+    if rare := _rare_reward(some):
         return Choice(
             "guided",
             f"{shown}, and {rare}. So the policy clones first, and then seeks the environment's "
             "reward and to be taken for who showed, cloning ever less.",
         )
-    thinned = sum(whole.steps for whole in episodes) > steps
     if count >= PLENTY and not thinned:
         return Choice(
             "bc",
@@ -74,6 +81,11 @@ def choose(demos: Demos, spec: Spec) -> Choice:
         f"{shown}, which is {few}: a policy that only clones them drifts off to where nothing was "
         "shown. So it acts, and learns to be taken for who showed.",
     )
+
+
+def _spread(count: int) -> NDArray[np.int64]:
+    """`[LOOKED_AT]` places at even distances among `count`."""
+    return np.linspace(0, count - 1, LOOKED_AT).astype(np.int64)
 
 
 def _was(count: int) -> str:
