@@ -323,10 +323,21 @@ def test_pictures_and_lists_are_told_apart_too(kind, changes):
     assert (other.reward(batch) == signal.reward(batch)).all()
 
 
-def test_what_is_hidden_from_it_is_hidden_from_both_kinds_and_only_while_it_learns():
+def test_half_of_a_row_is_hidden_while_it_learns_and_none_when_it_judges(monkeypatch):
     batch = lived(SPEC, DIST, demos_at((-1, 0), seed=1))
     signal = signal_of(demos_at((1, 0)), dropout=0.5)
-    taught(signal, batch, 5)
+    told, tell = [], signal.net.tell
+
+    def listening(x, rng):
+        told.append(x.copy())
+        return tell(x, rng)
+
+    monkeypatch.setattr(signal.net, "tell", listening)
+    taught(signal, batch, 50)
+    hidden = np.stack([x == 0 for x in told])[..., :2]  # what was done has zeros of its own
+    of_lived, of_shown = np.split(hidden, 2, axis=1)
+    assert of_lived.mean() == pytest.approx(0.5, abs=0.05)
+    assert of_shown.mean() == pytest.approx(0.5, abs=0.05)
     assert (signal.reward(batch) == signal.reward(batch)).all()
 
 
